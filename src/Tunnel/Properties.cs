@@ -1,0 +1,6 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("Tunnel.Tests")]
+[assembly: InternalsVisibleTo("Proxy.Tests")]
+[assembly: InternalsVisibleTo("Micro")]
+[assembly: DisableRuntimeMarshalling]
