@@ -1,0 +1,88 @@
+using Telepresence.Tunnel.Io;
+
+namespace Telepresence.Tunnel.Tests.Io;
+
+public sealed unsafe class EventLoopTests
+{
+    [Fact]
+    public void A_readable_descriptor_is_served_and_a_removed_one_is_not()
+    {
+        using EventLoop loop = new();
+        (FileDescriptor near, FileDescriptor far) = Pair();
+        using (near)
+        using (far)
+        {
+            Recorder recorder = new();
+            loop.Add(near.Number, Readiness.Read, recorder);
+            byte one = 1;
+            Assert.Equal(1, Libc.write(far.Number, &one, 1));
+            loop.Turn(wait: true);
+            Assert.Equal(Readiness.Read, recorder.Seen);
+            loop.Remove(near.Number);
+            recorder.Seen = Readiness.None;
+            loop.Turn(wait: false);
+            Assert.Equal(Readiness.None, recorder.Seen);
+        }
+    }
+
+    [Fact]
+    public async Task Work_posted_by_another_thread_runs_on_the_loop_and_its_fault_reaches_the_caller()
+    {
+        using EventLoop loop = new();
+        Task ended = loop.Start("test loop");
+        int thread = await loop.InvokeAsync(() => Environment.CurrentManagedThreadId);
+        Assert.NotEqual(Environment.CurrentManagedThreadId, thread);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => loop.InvokeAsync<int>(() => throw new InvalidOperationException("wanted")));
+        loop.Stop();
+        await ended;
+    }
+
+    [Fact]
+    public void A_deadline_ends_the_wait()
+    {
+        using EventLoop loop = new();
+        Deadline deadline = new() { NextDeadline = EventLoop.Clock + 2000 };
+        loop.AddTurnHandler(deadline);
+        while (!deadline.Passed)
+            loop.Turn(wait: true);
+        Assert.Equal(long.MaxValue, deadline.NextDeadline);
+    }
+
+    [Fact]
+    public async Task A_fault_in_a_handler_is_the_loops_result()
+    {
+        using EventLoop loop = new();
+        Task ended = loop.Start("test loop");
+        loop.Post(() => throw new InvalidOperationException("wanted"));
+        Assert.Equal("wanted", (await Assert.ThrowsAsync<InvalidOperationException>(() => ended)).Message);
+    }
+
+    private static (FileDescriptor Near, FileDescriptor Far) Pair()
+    {
+        int* pair = stackalloc int[2];
+        Assert.Equal(0, Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0, pair));
+        return (new FileDescriptor(pair[0]), new FileDescriptor(pair[1]));
+    }
+
+    private sealed class Recorder : IReadyHandler
+    {
+        public Readiness Seen { get; set; }
+
+        public void OnReady(Readiness readiness, long now) => Seen = readiness;
+    }
+
+    private sealed class Deadline : ITurnHandler
+    {
+        public long NextDeadline { get; set; }
+
+        public bool Passed { get; private set; }
+
+        public void OnTurn(long now)
+        {
+            if (now < NextDeadline)
+                return;
+            Passed = true;
+            NextDeadline = long.MaxValue;
+        }
+    }
+}
