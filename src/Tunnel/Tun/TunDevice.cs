@@ -129,7 +129,7 @@ public sealed unsafe class TunDevice : IDisposable
     private struct InterfaceRequest
     {
         private fixed byte _name[16];
-        private short _flags;
+        private readonly short _flags;
         private fixed byte _rest[22];
 
         internal InterfaceRequest(string name, short flags)
