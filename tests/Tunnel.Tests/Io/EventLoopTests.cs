@@ -2,7 +2,7 @@ using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Tunnel.Tests.Io;
 
-public sealed unsafe class EventLoopTests
+public sealed class EventLoopTests
 {
     [Fact]
     public void A_readable_descriptor_is_served_and_a_removed_one_is_not()
@@ -14,8 +14,7 @@ public sealed unsafe class EventLoopTests
         {
             Recorder recorder = new();
             loop.Add(near.Number, Readiness.Read, recorder);
-            byte one = 1;
-            Assert.Equal(1, Libc.write(far.Number, &one, 1));
+            WriteByte(far);
             loop.Turn(wait: true);
             Assert.Equal(Readiness.Read, recorder.Seen);
             loop.Remove(near.Number);
@@ -57,7 +56,13 @@ public sealed unsafe class EventLoopTests
         Assert.Equal("wanted", (await Assert.ThrowsAsync<InvalidOperationException>(() => ended)).Message);
     }
 
-    private static (FileDescriptor Near, FileDescriptor Far) Pair()
+    private static unsafe void WriteByte(FileDescriptor file)
+    {
+        byte one = 1;
+        Assert.Equal(1, Libc.write(file.Number, &one, 1));
+    }
+
+    private static unsafe (FileDescriptor Near, FileDescriptor Far) Pair()
     {
         int* pair = stackalloc int[2];
         Assert.Equal(0, Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0, pair));
