@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace Telepresence.Tunnel.Io;
@@ -130,7 +129,7 @@ public sealed unsafe class EventLoop : IDisposable
             catch (Exception fault)
             {
                 // The one catch-all of the thread: the fault is the loop's result.
-                ended.SetException(ExceptionDispatchInfo.SetCurrentStackTrace(fault));
+                ended.SetException(fault);
             }
         })
         {
