@@ -1,0 +1,41 @@
+namespace Telepresence.Cli.Machine;
+
+/// <summary>
+/// The TUN interface is brought up with its addresses. The interface itself lives as long as a descriptor to it is open, so the undo
+/// only matters when some process still holds one.
+/// </summary>
+/// <param name="Name">Interface name.</param>
+/// <param name="Mtu">Bytes.</param>
+/// <param name="Addresses">With prefix length: <c>198.18.77.1/32</c>.</param>
+public sealed record LinkChange(string Name, int Mtu, IReadOnlyList<string> Addresses) : Change
+{
+    // Longer than any sum of advertised windows: a full queue drops, and a drop on this link costs a retransmission time-out.
+    private const int QueueLength = 10_000;
+
+    /// <inheritdoc/>
+    public override string Description => $"interface {Name}";
+
+    /// <inheritdoc/>
+    public override Task ApplyAsync(CancellationToken cancellation)
+    {
+        List<string> lines = [$"link set dev {Name} mtu {Mtu} txqueuelen {QueueLength} addrgenmode none"];
+        foreach (string address in Addresses)
+            lines.Add($"address add {address} dev {Name}{(address.Contains(':', StringComparison.Ordinal) ? " nodad" : "")}");
+        lines.Add($"link set dev {Name} up");
+        return IpTool.BatchAsync(lines, force: false, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public override async Task UndoAsync(CancellationToken cancellation)
+    {
+        if (Directory.Exists($"/sys/class/net/{Name}"))
+            await IpTool.BatchAsync([$"link delete dev {Name}"], force: true, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Addresses compare by content, so that a record read back from the journal equals the one written.</summary>
+    public bool Equals(LinkChange? other) =>
+        other is not null && Name == other.Name && Mtu == other.Mtu && Addresses.SequenceEqual(other.Addresses);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Name, Mtu);
+}

@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("Cli.Tests")]
+[assembly: DisableRuntimeMarshalling]

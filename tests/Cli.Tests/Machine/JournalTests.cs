@@ -1,0 +1,85 @@
+using Telepresence.Cli.Machine;
+
+namespace Telepresence.Cli.Tests.Machine;
+
+public sealed class JournalTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("journal").FullName;
+
+    private string JournalPath => Path.Combine(_directory, "journal");
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public async Task What_a_killed_process_left_is_open_for_the_next_one_newest_last()
+    {
+        using (Journal first = Journal.OpenAt(JournalPath))
+        {
+            await first.ApplyAsync(new RoutesChange(4, 7700), default);
+            await first.ApplyAsync(new RoutesChange(6, 7700), default);
+        }
+
+        using Journal second = Journal.OpenAt(JournalPath);
+        Assert.Equal([new RoutesChange(4, 7700), new RoutesChange(6, 7700)], second.Open);
+    }
+
+    [Fact]
+    public async Task A_change_is_noted_before_it_is_made()
+    {
+        using (Journal journal = Journal.OpenAt(JournalPath))
+        {
+            LinkChange impossible = new("no-such-link0", 1500, []);
+            await Assert.ThrowsAsync<IOException>(() => journal.ApplyAsync(impossible, default));
+        }
+
+        using Journal next = Journal.OpenAt(JournalPath);
+        Assert.IsType<LinkChange>(Assert.Single(next.Open));
+        Assert.Empty(await next.UndoAllAsync(default));
+        Assert.Empty(next.Open);
+    }
+
+    [Fact]
+    public async Task What_was_undone_is_not_undone_again()
+    {
+        using (Journal journal = Journal.OpenAt(JournalPath))
+        {
+            await journal.ApplyAsync([new LinkChange("no-such-link0", 65536, [])], default).ContinueWith(static _ => { }, TaskScheduler.Default);
+            RoutesChange kept = new(4, 1);
+            await journal.ApplyAsync(kept, default);
+            await journal.UndoAsync(kept, default);
+        }
+
+        using Journal next = Journal.OpenAt(JournalPath);
+        Assert.IsType<LinkChange>(Assert.Single(next.Open));
+    }
+
+    [Fact]
+    public async Task A_line_that_a_crash_cut_off_is_ignored_and_the_file_stays_usable()
+    {
+        using (Journal journal = Journal.OpenAt(JournalPath))
+            await journal.ApplyAsync(new RoutesChange(4, 7700), default);
+        await File.AppendAllTextAsync(JournalPath, "{\"id\":2,\"chan");
+        using (Journal journal = Journal.OpenAt(JournalPath))
+        {
+            Assert.Single(journal.Open);
+            await journal.ApplyAsync(new RoutesChange(6, 7700), default);
+        }
+
+        using Journal next = Journal.OpenAt(JournalPath);
+        Assert.Equal(2, next.Open.Count);
+    }
+
+    [Fact]
+    public void The_journal_of_a_process_that_lives_cannot_be_opened()
+    {
+        using Journal journal = Journal.OpenAt(JournalPath);
+        Assert.Throws<IOException>(() => Journal.OpenAt(JournalPath));
+    }
+
+    [Fact]
+    public void Only_its_owner_can_read_it()
+    {
+        using Journal journal = Journal.OpenAt(JournalPath);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(JournalPath));
+    }
+}
