@@ -1,0 +1,188 @@
+using System.Buffers.Binary;
+
+namespace Telepresence.Tunnel.Mux;
+
+// What streams ask of their session, and how a stream ends.
+public sealed partial class MuxSession
+{
+    private MuxStream? _creditFirst;
+    private MuxStream? _creditLast;
+
+    internal void AcceptStream(MuxStream stream, ReadOnlySpan<byte> info, long now)
+    {
+        stream.IsAccepted = true;
+        _pendingOpens--;
+        Resize(stream, AffordableWindow(Options.InitialWindow, stream.Window.Size));
+        stream.Window.Update(now);
+        Span<byte> credit = stackalloc byte[FrameHeader.CreditSize];
+        BinaryPrimitives.WriteUInt32BigEndian(credit, (uint)stream.Window.Limit);
+        _control.Add(FrameType.Accept, 0, stream.Id, credit, info);
+        Wake();
+    }
+
+    internal void RefuseStream(MuxStream stream, RefuseCode code, string reason, long now)
+    {
+        Close(stream);
+        AddRefusal(stream.Id, code, reason);
+        Wake();
+    }
+
+    internal void ResetStream(MuxStream stream, RefuseCode code, long now)
+    {
+        Close(stream);
+        _control.Add(FrameType.Reset, (byte)code, stream.Id);
+        Wake();
+    }
+
+    internal void Activate(MuxStream stream, long now)
+    {
+        if (!stream.CanSendFrame)
+            return;
+        _scheduler.Activate(stream);
+        Wake();
+    }
+
+    internal void Queued(int bytes) => _queuedBytes += bytes;
+
+    internal void NoteMemoryShort() => _memoryWasShort = true;
+
+    internal void CountDroppedDatagram() => _counters.DatagramsDropped++;
+
+    internal void Consumed(MuxStream stream, int bytes, long now)
+    {
+        if (!stream.Window.Consume(bytes) || stream.EndReceived)
+            return;
+        int doubled = Math.Min(stream.Window.Size * 2, Options.MaxWindow);
+        if (stream.Window.WantsGrowth(_roundTrip.Shortest, Options.MaxWindow, now)
+            && AffordableWindow(doubled, stream.Window.Size) == doubled)
+            Resize(stream, doubled);
+        stream.Window.Update(now);
+        if (!stream.CreditQueued)
+        {
+            stream.CreditQueued = true;
+            if (_creditLast is null)
+                _creditFirst = stream;
+            else
+                _creditLast.NextCredit = stream;
+            _creditLast = stream;
+        }
+
+        Wake();
+    }
+
+    private MuxStream? TakeCredit()
+    {
+        MuxStream? stream = _creditFirst;
+        if (stream is null)
+            return null;
+        _creditFirst = stream.NextCredit;
+        if (_creditFirst is null)
+            _creditLast = null;
+        stream.NextCredit = null;
+        stream.CreditQueued = false;
+        return stream;
+    }
+
+    /// <summary>The largest window up to <paramref name="wanted"/> that the session's memory allows a stream that holds <paramref name="held"/>.</summary>
+    private int AffordableWindow(int wanted, int held)
+    {
+        long free = Math.Max(0, Options.MaxReceiveMemory - _windowsReserved);
+        return (int)Math.Max(Math.Max(held, Math.Min(Options.MinWindow, wanted)), Math.Min(wanted, held + free));
+    }
+
+    private void Resize(MuxStream stream, int window)
+    {
+        _windowsReserved += window - stream.Window.Size;
+        stream.Window.Grow(window);
+    }
+
+    private uint TakeStreamId()
+    {
+        // Numbers come round after two thousand million streams; those still in use are passed over.
+        while (_nextStreamId <= 1 && Role == SessionRole.Server || _streams.ContainsKey(_nextStreamId))
+            _nextStreamId += 2;
+        uint id = _nextStreamId;
+        _nextStreamId += 2;
+        return id;
+    }
+
+    private void AddRefusal(uint streamId, RefuseCode code, string reason)
+    {
+        Span<byte> text = stackalloc byte[FrameHeader.MaxReason];
+        _control.Add(FrameType.Refuse, (byte)code, streamId, payload: text[..WireText.Write(reason, text)]);
+    }
+
+    /// <summary>Both directions are over. What is in the sent log stays until it is acknowledged; what is unsent never goes out.</summary>
+    private void Close(MuxStream stream)
+    {
+        stream.IsClosed = true;
+        stream.SentOffset = stream.Queue.Tail;
+        _streams.Remove(stream.Id);
+        _windowsReserved -= stream.Window.Size;
+        if (!stream.OpenedHere && !stream.IsAccepted)
+            _pendingOpens--;
+        if (stream.FramesKept == 0)
+            Release(stream, stream.Queue.Tail);
+    }
+
+    /// <summary>Closes a stream whose two directions have ended by themselves.</summary>
+    private void CloseIfEnded(MuxStream stream)
+    {
+        if (!stream.IsClosed && stream.EndReceived && stream.EndBegun)
+            Close(stream);
+    }
+
+    private void Release(MuxStream stream, long upTo)
+    {
+        if (upTo <= stream.Queue.Head)
+            return;
+        _queuedBytes -= upTo - stream.Queue.Head;
+        stream.Queue.Release(upTo);
+    }
+
+    /// <summary>The peer will never ask again for frames before <paramref name="upTo"/>.</summary>
+    private void Acknowledged(long upTo, long now)
+    {
+        while (_log.First < upTo)
+        {
+            FrameRecord record = _log[_log.First];
+            _log.RemoveOldest();
+            if (record.Stream is { } stream)
+            {
+                stream.FramesKept--;
+                if (stream.IsClosed)
+                {
+                    if (stream.FramesKept == 0)
+                        Release(stream, stream.Queue.Tail);
+                }
+                else if (record.Type != FrameType.End)
+                {
+                    Release(stream, record.Offset + record.Length);
+                    if (stream.AwaitsSpace)
+                        OfferSpace(stream, now);
+                }
+            }
+            else if (record.Type != FrameType.Credit)
+            {
+                _control.Bytes.Release(record.Offset + record.Length);
+            }
+        }
+
+        if (!_memoryWasShort || SendMemory < Options.MaxSendMemory / 8)
+            return;
+        _memoryWasShort = false;
+        foreach (MuxStream waiting in _streams.Values.ToArray())
+        {
+            if (waiting.AwaitsSpace)
+                OfferSpace(waiting, now);
+        }
+    }
+
+    private static void OfferSpace(MuxStream stream, long now)
+    {
+        if (stream.SendSpace == 0)
+            return;
+        stream.AwaitsSpace = false;
+        stream.Handler?.OnSendSpace(stream, now);
+    }
+}

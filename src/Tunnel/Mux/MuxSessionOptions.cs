@@ -1,0 +1,71 @@
+namespace Telepresence.Tunnel.Mux;
+
+/// <summary>Settings of a session. All times in microseconds, all sizes in bytes.</summary>
+public sealed record MuxSessionOptions
+{
+    /// <summary>Longest version text that fits a hello, in UTF-8 bytes.</summary>
+    public const int MaxVersionBytes = 64;
+
+    /// <summary>This program's version; both sides must say the same.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>Names the session across its links: 16 random bytes that the client chose.</summary>
+    public Guid SessionId { get; init; }
+
+    /// <summary>The session key, 32 bytes, sent by the client in its hello. Empty on the server, which knows only its hash.</summary>
+    public ReadOnlyMemory<byte> Key { get; init; }
+
+    /// <summary>How much a peer may send on a stream before it is accepted.</summary>
+    public int EarlyWindow { get; init; } = 64 * 1024;
+
+    /// <summary>Receive window of an accepted stream before it has proved to need more.</summary>
+    public int InitialWindow { get; init; } = 256 * 1024;
+
+    /// <summary>Largest receive window of one stream, and most bytes that one stream keeps for sending.</summary>
+    public int MaxWindow { get; init; } = 8 * 1024 * 1024;
+
+    /// <summary>Sum of all receive windows of the session, except that each stream always has <see cref="MinWindow"/>.</summary>
+    public long MaxReceiveMemory { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>Window that a stream gets even when <see cref="MaxReceiveMemory"/> is used up.</summary>
+    public int MinWindow { get; init; } = 16 * 1024;
+
+    /// <summary>Most bytes kept for sending over all streams; then <see cref="MuxStream.SendSpace"/> is 0 until the peer acknowledges.</summary>
+    public long MaxSendMemory { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>Most bytes of datagrams that wait unsent on one stream; a datagram that does not fit is dropped.</summary>
+    public int DatagramQueue { get; init; } = 256 * 1024;
+
+    /// <summary>Largest data frame while one stream sends alone.</summary>
+    public int MaxFrame { get; init; } = 32 * 1024;
+
+    /// <summary>Largest data frame while several streams compete, and what each gets per round.</summary>
+    public int SharedFrame { get; init; } = 16 * 1024;
+
+    /// <summary>Most streams open at once, both directions together; further ones are refused.</summary>
+    public int MaxStreams { get; init; } = 16 * 1024;
+
+    /// <summary>Most streams of the peer that wait to be accepted or refused; further ones are refused.</summary>
+    public int MaxPendingOpens { get; init; } = 4 * 1024;
+
+    /// <summary>Most control frames that wait to be sent; a peer that provokes more ends the session.</summary>
+    public int MaxControlQueue { get; init; } = 64 * 1024;
+
+    /// <summary>Most frames that may be sent without having been acknowledged.</summary>
+    public int MaxUnacknowledgedFrames { get; init; } = 64 * 1024;
+
+    /// <summary>Longest delay of an acknowledgement.</summary>
+    public long AckDelay { get; init; } = 20_000;
+
+    /// <summary>Received bytes after which an acknowledgement goes out at once.</summary>
+    public int AckBytes { get; init; } = 128 * 1024;
+
+    /// <summary>Time between pings.</summary>
+    public long PingInterval { get; init; } = 3_000_000;
+
+    /// <summary>A link from which nothing came for this long although it was asked is dead; also the limit for the handshake.</summary>
+    public long LinkTimeout { get; init; } = 10_000_000;
+
+    /// <summary>A session without a link for this long ends.</summary>
+    public long SessionTimeout { get; init; } = 15L * 60 * 1_000_000;
+}

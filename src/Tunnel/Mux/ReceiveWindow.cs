@@ -1,0 +1,66 @@
+namespace Telepresence.Tunnel.Mux;
+
+/// <summary>
+/// One direction's credit, as its receiver sees it: how far the peer may send, and how large a window the stream deserves.
+/// </summary>
+/// <remarks>
+/// The limit is an absolute byte offset that only grows: what has left this process, plus the window. A new limit is told when
+/// half a window has been consumed. When that half went by in less than two round trips, the window is what holds the sender
+/// back (it moves one window per round trip), so it doubles, up to the maximum and within the session's memory. Round trips are
+/// taken as at least half a millisecond, because two event loops in a row take that long when they are busy.
+/// </remarks>
+internal struct ReceiveWindow
+{
+    private const long ShortestRoundTrip = 500;
+
+    private long _updated;
+
+    internal ReceiveWindow(int size, long limit, long now)
+    {
+        Size = size;
+        Limit = limit;
+        _updated = now;
+    }
+
+    /// <summary>Bytes received so far.</summary>
+    internal long Received { get; private set; }
+
+    /// <summary>Bytes that have left this process.</summary>
+    internal long Consumed { get; private set; }
+
+    /// <summary>The offset up to which the peer may send, as last decided.</summary>
+    internal long Limit { get; private set; }
+
+    /// <summary>The window in bytes.</summary>
+    internal int Size { get; private set; }
+
+    /// <summary>Whether the peer was allowed to send <paramref name="count"/> bytes more; counts them if so.</summary>
+    internal bool TryReceive(int count)
+    {
+        if (Received + count > Limit)
+            return false;
+        Received += count;
+        return true;
+    }
+
+    /// <summary>Counts <paramref name="count"/> bytes as gone.</summary>
+    /// <returns>True when <see cref="Limit"/> should be raised and told now.</returns>
+    internal bool Consume(int count)
+    {
+        Consumed = Math.Min(Consumed + count, Received);
+        return Consumed + Size - Limit >= Size / 2;
+    }
+
+    /// <summary>Whether the window is what limits the sender, judged by the time since the last update.</summary>
+    internal readonly bool WantsGrowth(long roundTrip, int max, long now) =>
+        Size < max && roundTrip > 0 && now - _updated < 2 * Math.Max(roundTrip, ShortestRoundTrip);
+
+    internal void Grow(int size) => Size = size;
+
+    /// <summary>Raises <see cref="Limit"/> to the window's full size behind what was consumed.</summary>
+    internal void Update(long now)
+    {
+        Limit = Math.Max(Limit, Consumed + Size);
+        _updated = now;
+    }
+}
