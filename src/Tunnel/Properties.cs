@@ -3,4 +3,5 @@ using System.Runtime.CompilerServices;
 [assembly: InternalsVisibleTo("Tunnel.Tests")]
 [assembly: InternalsVisibleTo("Proxy.Tests")]
 [assembly: InternalsVisibleTo("Micro")]
+[assembly: InternalsVisibleTo("telepresence")]
 [assembly: DisableRuntimeMarshalling]
