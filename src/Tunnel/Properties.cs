@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 
+[assembly: InternalsVisibleTo("telepresence-proxy")]
 [assembly: InternalsVisibleTo("Tunnel.Tests")]
 [assembly: InternalsVisibleTo("Proxy.Tests")]
 [assembly: InternalsVisibleTo("Micro")]

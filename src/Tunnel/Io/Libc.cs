@@ -14,16 +14,17 @@ internal static unsafe partial class Libc
     internal const int EPERM = 1, EINTR = 4, EAGAIN = 11, EINVAL = 22, EPIPE = 32, EINPROGRESS = 115, ECONNRESET = 104,
         ECONNREFUSED = 111, EHOSTUNREACH = 113, ENETUNREACH = 101, ETIMEDOUT = 110, EADDRINUSE = 98, EACCES = 13,
         EBUSY = 16, ENOENT = 2, ENOBUFS = 105, EMSGSIZE = 90, EMFILE = 24, ENFILE = 23, ECONNABORTED = 103, EADDRNOTAVAIL = 99,
-        EIO = 5, ENODEV = 19, ENXIO = 6, EBADFD = 77, ENOMEM = 12, EAFNOSUPPORT = 97, EPROTONOSUPPORT = 93;
+        EIO = 5, ENODEV = 19, ENXIO = 6, EBADFD = 77, ENOMEM = 12, EAFNOSUPPORT = 97, EPROTONOSUPPORT = 93,
+        EHOSTDOWN = 112, ENONET = 64;
 
     internal const int AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10;
     internal const int SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_NONBLOCK = O_NONBLOCK, SOCK_CLOEXEC = O_CLOEXEC;
     internal const int IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_IPV6 = 41, IPPROTO_ICMPV6 = 58;
     internal const int SOL_SOCKET = 1, SO_REUSEADDR = 2, SO_ERROR = 4, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_KEEPALIVE = 9, SO_LINGER = 13, SO_PEERCRED = 17;
     internal const int TCP_NODELAY = 1, TCP_KEEPIDLE = 4, TCP_KEEPINTVL = 5, TCP_KEEPCNT = 6, TCP_CONGESTION = 13, TCP_NOTSENT_LOWAT = 25;
-    internal const int IPV6_V6ONLY = 26;
+    internal const int IPPROTO_IP = 0, IP_RECVERR = 11, IPV6_V6ONLY = 26, IPV6_RECVERR = 25;
     internal const int SHUT_RD = 0, SHUT_WR = 1;
-    internal const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, MSG_PEEK = 2, MSG_TRUNC = 0x20;
+    internal const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000;
 
     internal const int EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3;
 
@@ -144,5 +145,8 @@ internal static unsafe partial class Libc
     internal static int Errno => Marshal.GetLastPInvokeError();
 
     /// <summary>An exception that says which call failed, on what, and why.</summary>
-    internal static IOException Failure(string what) => new($"{what}: {Marshal.GetPInvokeErrorMessage(Errno)}", Errno);
+    internal static IOException Failure(string what) => new($"{what}: {Describe(Errno)}", Errno);
+
+    /// <summary>What the platform says about an errno.</summary>
+    internal static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
 }

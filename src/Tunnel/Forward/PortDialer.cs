@@ -1,0 +1,240 @@
+using System.Net;
+using System.Net.Sockets;
+
+using Telepresence.Tunnel.Buffers;
+using Telepresence.Tunnel.Io;
+using Telepresence.Tunnel.Mux;
+using Telepresence.Tunnel.Wire;
+
+namespace Telepresence.Tunnel.Forward;
+
+/// <summary>
+/// Serves the streams that ask for a TCP connection: connects, accepts the stream when the far end has accepted the connection or
+/// refuses it with the true reason, and then relays bytes (<see cref="SocketRelay"/>). Both sides of a session use this class: the
+/// pod for what the laptop's programs connect to, the laptop for what callers in the cluster connect to.
+/// </summary>
+/// <remarks>The kernel dials; nothing here waits. Data that the peer sent along with its request is kept and goes out first.</remarks>
+public sealed class PortDialer : ITurnHandler
+{
+    private readonly EventLoop _loop;
+    private readonly ChunkPool _pool;
+    private readonly long _timeout;
+    private readonly Func<string, Task<IPAddress[]>> _resolve;
+
+    // All dials have the same time limit, so the oldest is always first.
+    private readonly LinkedList<PendingDial> _pending = [];
+
+    /// <summary>Makes a dialer and adds it to the loop. On the loop's thread.</summary>
+    /// <param name="loop">Whose thread dials.</param>
+    /// <param name="pool">The loop's memory.</param>
+    /// <param name="timeout">How long a connection may take to be established, in microseconds.</param>
+    /// <param name="resolve">Looks names up; the system's resolver unless given.</param>
+    public PortDialer(EventLoop loop, ChunkPool pool, long timeout, Func<string, Task<IPAddress[]>>? resolve = null)
+    {
+        _loop = loop;
+        _pool = pool;
+        _timeout = timeout;
+        _resolve = resolve ?? (static name => Dns.GetHostAddressesAsync(name));
+        loop.AddTurnHandler(this);
+    }
+
+    /// <summary>Connections that are not established yet.</summary>
+    public int PendingCount => _pending.Count;
+
+    /// <summary>Connections that carry bytes.</summary>
+    public int OpenCount { get; private set; }
+
+    /// <inheritdoc/>
+    public long NextDeadline => _pending.First?.Value.Deadline ?? long.MaxValue;
+
+    /// <summary>Serves <paramref name="stream"/>, which the peer has just opened.</summary>
+    public void Dial(MuxStream stream, TargetAddress target, long now)
+    {
+        PendingDial dial = new(this, stream, new ByteQueue(_pool), now + _timeout);
+        dial.Node = _pending.AddLast(dial);
+        stream.Handler = dial;
+        if (target.Name is not null)
+            _ = ResolveAsync(dial, target.Name, target.Port);
+        else
+            dial.Begin([target.Address], target.Port, byName: false, now);
+    }
+
+    /// <inheritdoc/>
+    public void OnTurn(long now)
+    {
+        while (_pending.First is { } oldest && oldest.Value.Deadline <= now)
+            oldest.Value.Refuse(RefuseCode.TimedOut, "no answer in time", now);
+    }
+
+    private async Task ResolveAsync(PendingDial dial, string name, ushort port)
+    {
+        NetAddress[] addresses = [];
+        RefuseCode code = RefuseCode.NotFound;
+        string reason = $"there is no address for {name}";
+        try
+        {
+            addresses = [.. (await _resolve(name).ConfigureAwait(false)).Select(NetAddress.FromIPAddress)];
+        }
+        catch (SocketException fault) when (fault.SocketErrorCode != SocketError.TryAgain)
+        {
+            // The resolver has answered: no such name. The code above says so.
+        }
+        catch (SocketException fault)
+        {
+            code = RefuseCode.TimedOut;
+            reason = $"looking up {name}: {fault.Message}";
+        }
+
+        _loop.Post(() =>
+        {
+            if (addresses.Length == 0)
+                dial.Refuse(code, reason, _loop.Now);
+            else
+                dial.Begin(addresses, port, byName: true, _loop.Now);
+        });
+    }
+
+    /// <summary>One connection on its way.</summary>
+    private sealed class PendingDial(PortDialer dialer, MuxStream stream, ByteQueue early, long deadline) : IMuxStreamHandler, IReadyHandler
+    {
+        private FileDescriptor? _socket;
+        private NetAddress[] _addresses = [];
+        private int _next;
+        private ushort _port;
+        private bool _byName;
+        private bool _ended;
+        private bool _done;
+
+        internal long Deadline => deadline;
+
+        internal LinkedListNode<PendingDial>? Node { get; set; }
+
+        internal void Begin(NetAddress[] addresses, ushort port, bool byName, long now)
+        {
+            if (_done)
+                return;
+            _addresses = addresses;
+            _port = port;
+            _byName = byName;
+            TryNext(Libc.ENETUNREACH, now);
+        }
+
+        internal void Refuse(RefuseCode code, string reason, long now)
+        {
+            if (_done)
+                return;
+            Leave();
+            CloseSocket();
+            early.Clear();
+            stream.Refuse(code, reason, now);
+        }
+
+        /// <inheritdoc/>
+        public void OnReady(Readiness readiness, long now)
+        {
+            dialer._loop.Remove(_socket!.Number);
+            int error = SocketOptions.TakeError(_socket.Number);
+            if (error == 0)
+            {
+                Connected(now);
+                return;
+            }
+
+            _socket.Dispose();
+            _socket = null;
+            TryNext(error, now);
+        }
+
+        /// <inheritdoc/>
+        public void OnData(MuxStream from, ReadOnlySpan<byte> bytes, long now) => early.Append(bytes);
+
+        /// <inheritdoc/>
+        public void OnEnd(MuxStream from, long now) => _ended = true;
+
+        /// <inheritdoc/>
+        public void OnReset(MuxStream from, RefuseCode code, long now)
+        {
+            Leave();
+            CloseSocket();
+            early.Clear();
+        }
+
+        /// <inheritdoc/>
+        public void OnDatagram(MuxStream from, ReadOnlySpan<byte> datagram, long now)
+        {
+            from.Reset(RefuseCode.ProtocolError, now);
+            OnReset(from, RefuseCode.ProtocolError, now);
+        }
+
+        /// <inheritdoc/>
+        public void OnSendSpace(MuxStream from, long now)
+        {
+            // There is nothing to send before the connection stands.
+        }
+
+        /// <inheritdoc/>
+        public void OnAccepted(MuxStream from, ReadOnlySpan<byte> info, long now) => throw NotOpenedHere();
+
+        /// <inheritdoc/>
+        public void OnRefused(MuxStream from, RefuseCode code, string reason, long now) => throw NotOpenedHere();
+
+        private static InvalidOperationException NotOpenedHere() => new("A stream that the peer opened cannot be accepted by it.");
+
+        private void TryNext(int error, long now)
+        {
+            while (_next < _addresses.Length)
+            {
+                NetAddress address = _addresses[_next++];
+                FileDescriptor? socket = SocketOptions.Open(address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM);
+                if (socket is null)
+                {
+                    error = Libc.Errno;
+                    continue;
+                }
+
+                SocketOptions.PrepareConnection(socket.Number);
+                error = SocketOptions.Connect(socket, address, _port);
+                if (error is 0 or Libc.EINPROGRESS)
+                {
+                    _socket = socket;
+                    dialer._loop.Add(socket.Number, Readiness.Write, this);
+                    return;
+                }
+
+                socket.Dispose();
+            }
+
+            // connect(2) calls it EADDRNOTAVAIL when this host has no address from which the target could be reached.
+            RefuseCode code = error == Libc.EADDRNOTAVAIL ? RefuseCode.NetUnreachable : SocketOptions.ToRefuseCode(error);
+            Refuse(code, Libc.Describe(error), now);
+        }
+
+        private void Connected(long now)
+        {
+            FileDescriptor socket = _socket!;
+            _socket = null;
+            Leave();
+            Span<byte> info = stackalloc byte[TargetAddress.MaxLength];
+            int length = _byName ? new TargetAddress(_addresses[_next - 1], _port).Encode(info) : 0;
+            stream.Accept(info[..length], now);
+            dialer.OpenCount++;
+            new SocketRelay(dialer._loop, socket, stream, early, _ended, () => dialer.OpenCount--).Start(now);
+        }
+
+        private void Leave()
+        {
+            _done = true;
+            if (Node is { List: { } list } node)
+                list.Remove(node);
+        }
+
+        private void CloseSocket()
+        {
+            if (_socket is null)
+                return;
+            dialer._loop.Remove(_socket.Number);
+            _socket.Dispose();
+            _socket = null;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Telepresence.Tunnel.Mux;
+
+namespace Telepresence.Tunnel.Tests.Forward;
+
+public sealed class LinkPumpTests
+{
+    [Fact]
+    public void Bytes_pass_both_ways_and_credit_returns()
+    {
+        StreamRecorder far = new();
+        using SessionPair pair = new((stream, _, now) => Accept(stream, far, now));
+        pair.Link();
+        byte[] bytes = RandomBytes(8_000_000);
+        StreamRecorder near = new();
+        MuxStream stream = pair.Client.Open(StreamKind.Tcp, [1], near, pair.Loop.Now)!;
+        near.Send(stream, bytes, thenEnd: true, pair.Loop.Now);
+        pair.Turns.Until(() => far.Ended);
+        Assert.Equal(bytes, far.Bytes);
+    }
+
+    [Fact]
+    public void A_stream_goes_on_over_the_next_link_after_each_cut()
+    {
+        StreamRecorder far = new();
+        using SessionPair pair = new((stream, _, now) => Accept(stream, far, now));
+        pair.Link();
+        byte[] bytes = RandomBytes(10_000_000);
+        StreamRecorder near = new();
+        MuxStream stream = pair.Client.Open(StreamKind.Tcp, [1], near, pair.Loop.Now)!;
+        near.Send(stream, bytes, thenEnd: true, pair.Loop.Now);
+        Random random = new(7);
+        for (int cut = 1; cut <= 5; cut++)
+        {
+            int threshold = (cut * 1_500_000) + random.Next(1_000_000);
+            pair.Turns.Until(() => far.Bytes.Count >= threshold);
+            pair.Cut();
+            Assert.Equal(SessionState.Suspended, pair.Client.State);
+            pair.Link();
+        }
+
+        pair.Turns.Until(() => far.Ended);
+        Assert.Equal(bytes, far.Bytes);
+        Assert.Equal(5, pair.ClientEvents.Suspensions);
+    }
+
+    [Fact]
+    public void A_goodbye_reaches_the_peer_before_the_link_is_closed()
+    {
+        using SessionPair pair = new();
+        pair.Link();
+        pair.Server!.End("the pod is being stopped", pair.Loop.Now);
+        pair.Turns.Until(() => pair.ClientEvents.Ended is not null && !pair.ClientPump.IsAttached && !pair.ServerPump!.IsAttached);
+        Assert.Contains("the pod is being stopped", pair.ClientEvents.Ended, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_lost_link_is_reported_after_the_session_knows()
+    {
+        using SessionPair pair = new();
+        pair.Link();
+        SessionState? seen = null;
+        pair.ClientPump.Detached = _ => seen = pair.Client.State;
+        pair.Cut();
+        Assert.Equal(SessionState.Suspended, seen);
+    }
+
+    internal static byte[] RandomBytes(int count)
+    {
+        byte[] bytes = new byte[count];
+        new Random(count).NextBytes(bytes);
+        return bytes;
+    }
+
+    private static void Accept(MuxStream stream, StreamRecorder recorder, long now)
+    {
+        stream.Handler = recorder;
+        stream.Accept(default, now);
+    }
+}
