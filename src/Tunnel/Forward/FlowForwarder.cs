@@ -1,0 +1,71 @@
+using Telepresence.Tunnel.Io;
+using Telepresence.Tunnel.Mux;
+using Telepresence.Tunnel.Stack;
+
+namespace Telepresence.Tunnel.Forward;
+
+/// <summary>
+/// Gives each new flow of the local programs its bridge into the session.
+/// </summary>
+/// <remarks>Outlives sessions: when a pod was lost and another stands in, new flows go into the new session.</remarks>
+public sealed class FlowForwarder : IFlowHandler, ITurnHandler
+{
+    private readonly UdpBridge _udp = new();
+    private readonly EchoBridge _echo = new();
+    private MuxSession? _session;
+
+    /// <summary>The session that carries new flows, or null while there is none: flows are then refused at once.</summary>
+    public MuxSession? Session
+    {
+        get => _session;
+        set
+        {
+            _session = value;
+            _echo.SessionChanged();
+        }
+    }
+
+    /// <inheritdoc/>
+    public long NextDeadline => _udp.NextDeadline;
+
+    private NetworkStack? Stack => _udp.Stack;
+
+    /// <summary>Says where answers go. Called once, before the device is read.</summary>
+    public void Attach(NetworkStack stack)
+    {
+        _udp.Stack = stack;
+        _echo.Stack = stack;
+    }
+
+    /// <inheritdoc/>
+    public void OnTurn(long now)
+    {
+        if (_udp.NextDeadline <= now)
+            _udp.Poll(now);
+    }
+
+    /// <inheritdoc/>
+    public void OnTcpOpen(TcpConnection connection, long now)
+    {
+        if (_session is null)
+            connection.Refuse(RefusalReason.NetUnreachable, now);
+        else
+            TcpBridge.Open(connection, _session, now);
+    }
+
+    /// <inheritdoc/>
+    public void OnDatagram(in FlowKey flow, ReadOnlySpan<byte> payload, long now)
+    {
+        if (_session is null)
+            Stack?.SendUnreachable(flow, RefusalReason.NetUnreachable, now);
+        else
+            _udp.Send(flow, payload, _session, now);
+    }
+
+    /// <inheritdoc/>
+    public void OnEcho(in EchoRequest request, long now)
+    {
+        if (_session is not null)
+            _echo.Send(request, _session, now);
+    }
+}
