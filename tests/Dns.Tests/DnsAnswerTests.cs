@@ -1,0 +1,31 @@
+using System.Net;
+
+namespace Telepresence.Dns.Tests;
+
+public sealed class DnsAnswerTests
+{
+    // db.example. A? with one CNAME, two A and one AAAA record.
+    private static readonly byte[] Answer = Convert.FromHexString(
+        "123481800001000400000000026462076578616D706C650000010001C00C000500010000003C000402787800C00C00010001"
+        + "0000003C0004C0000201C00C000100010000003C0004C0000202C00C001C00010000003C001020010DB80000000000000000"
+        + "00000001");
+
+    [Fact]
+    public void Addresses_of_the_answer_section_are_read_and_other_records_are_passed_over()
+    {
+        List<IPAddress> addresses = [];
+        DnsAnswer.ReadAddresses(Answer, addresses);
+        Assert.Equal(["192.0.2.1", "192.0.2.2", "2001:db8::1"], addresses.Select(static address => address.ToString()));
+    }
+
+    [Fact]
+    public void A_message_cut_anywhere_gives_what_stands_before_the_cut()
+    {
+        for (int length = 0; length <= Answer.Length; length++)
+        {
+            List<IPAddress> addresses = [];
+            DnsAnswer.ReadAddresses(Answer.AsSpan(0, length), addresses);
+            Assert.True(addresses.Count <= 3);
+        }
+    }
+}
