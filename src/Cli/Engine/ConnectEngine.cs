@@ -1,0 +1,170 @@
+using System.Net;
+
+using Telepresence.Cli.Engine.Dns;
+using Telepresence.Dns;
+using Telepresence.Tunnel.Buffers;
+using Telepresence.Tunnel.Forward;
+using Telepresence.Tunnel.Io;
+using Telepresence.Tunnel.Mux;
+using Telepresence.Tunnel.Stack;
+using Telepresence.Tunnel.Tun;
+
+namespace Telepresence.Cli.Engine;
+
+/// <summary>
+/// What carries the traffic of a connected machine: one event loop with the session to the pod, the userspace stack behind the TUN, and
+/// the DNS server. The composition root of the data path; nothing here touches the machine or the Kubernetes API.
+/// </summary>
+/// <remarks>
+/// Two steps, because the second needs what the first learns: <see cref="ConnectAsync"/> makes a session and asks the proxy about itself;
+/// <see cref="AttachNetworkAsync"/> then begins to serve the TUN and DNS. When the pod is lost, <see cref="ConnectAsync"/> again makes a
+/// session with another one; the network stays.
+/// </remarks>
+public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
+{
+    private readonly EventLoop _loop = new();
+    private readonly ChunkPool _pool = new();
+    private readonly FlowForwarder _forwarder = new();
+    private readonly Task _running;
+    private ClusterSession? _session;
+    private TunPump? _tun;
+    private DnsServer? _dns;
+    private string? _linkDown;
+
+    /// <summary>Starts the loop.</summary>
+    public ConnectEngine() => _running = _loop.Start("telepresence data path");
+
+    /// <summary>Called when the link went down or came back; flows wait meanwhile. The argument is the reason, null when it is up. Any thread.</summary>
+    public Action<string?>? LinkChanged { get; set; }
+
+    /// <summary>Called when an established session is over; its flows were reset. The argument is the reason. Any thread.</summary>
+    public Action<string>? SessionLost { get; set; }
+
+    /// <summary>Ends when the loop has stopped; its fault is a bug that must end the daemon.</summary>
+    public Task Running => _running;
+
+    /// <summary>Makes a session, waits for it, and asks the proxy about itself.</summary>
+    /// <param name="options">Version, session id and key.</param>
+    /// <param name="source">Makes links to the pod.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <returns>The proxy's report, JSON.</returns>
+    /// <exception cref="SessionLostException">The proxy refused (wrong version, wrong key), or is gone; the message says which.</exception>
+    public async Task<byte[]> ConnectAsync(MuxSessionOptions options, ILinkSource source, CancellationToken cancellation)
+    {
+        ClusterSession session = await _loop.InvokeAsync(() => new ClusterSession(_loop, _pool, options, source, this)).ConfigureAwait(false);
+        try
+        {
+            await session.Established.WaitAsync(cancellation).ConfigureAwait(false);
+            InfoQuery info = new();
+            await _loop.InvokeAsync(() => session.Mux.Open(StreamKind.Info, default, info, _loop.Now) is not null).ConfigureAwait(false);
+            byte[] report = await info.Report.WaitAsync(cancellation).ConfigureAwait(false);
+            await _loop.InvokeAsync(() => Adopt(session)).ConfigureAwait(false);
+            return report;
+        }
+        catch
+        {
+            _loop.Post(session.Dispose);
+            throw;
+        }
+    }
+
+    /// <summary>Begins to serve the machine's packets and questions.</summary>
+    public Task AttachNetworkAsync(EngineNetwork network) => _loop.InvokeAsync(() => Attach(network));
+
+    /// <summary>Changes which names go where.</summary>
+    public Task SetDnsRulesAsync(DnsRules rules) => _loop.InvokeAsync(() => _dns!.Resolver.Rules = rules);
+
+    /// <summary>Says which name servers the machine has now.</summary>
+    public Task SetLocalServersAsync(IReadOnlyList<IPEndPoint> servers) => _loop.InvokeAsync(() =>
+    {
+        _dns!.SetLocalServers(servers, _loop.Now);
+        return servers.Count;
+    });
+
+    /// <summary>What is going on at this moment.</summary>
+    public Task<EngineStatus> GetStatusAsync() => _loop.InvokeAsync(() => new EngineStatus
+    {
+        Session = _session?.Mux.State.ToString() ?? "None",
+        Reason = _session is null ? null : _linkDown ?? _session.LinkFailure,
+        RoundTripMicroseconds = _session?.Mux.LastRoundTrip ?? 0,
+        Streams = _session?.Mux.StreamCount ?? 0,
+        Mux = _session?.Mux.Counters ?? default,
+        Stack = _tun?.Stack.Counters,
+        Dns = _dns?.Resolver.Counters,
+        BufferedBytes = _pool.InUse,
+    });
+
+    void ISessionObserver.OnLink(bool up, string? reason, long now)
+    {
+        _linkDown = up ? null : reason;
+        LinkChanged?.Invoke(_linkDown);
+    }
+
+    void ISessionObserver.OnEnded(ClusterSession session, string reason, long now)
+    {
+        if (session != _session)
+            return;
+        _session = null;
+        _forwarder.Session = null;
+        _dns?.SetSession(null, now);
+
+        // The session's own pump may be calling: it leaves the loop in the next turn, behind its goodbye.
+        _loop.Post(session.Dispose);
+        SessionLost?.Invoke(reason);
+    }
+
+    /// <summary>Says goodbye to the proxy and stops the loop.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _loop.InvokeAsync(Close).ConfigureAwait(false);
+        _loop.Stop();
+        await _running.ConfigureAwait(false);
+        _loop.Dispose();
+    }
+
+    private bool Adopt(ClusterSession session)
+    {
+        ClusterSession? old = _session;
+        _session = session;
+        _forwarder.Session = session.Mux;
+        _dns?.SetSession(session.Mux, _loop.Now);
+        old?.Dispose();
+        return true;
+    }
+
+    private bool Attach(EngineNetwork network)
+    {
+        _tun = new TunPump(_loop, TunDevice.FromDescriptor(network.Tun), new StackOptions { Mtu = network.Mtu }, _pool, _forwarder);
+        _forwarder.Attach(_tun.Stack);
+        _loop.AddTurnHandler(_forwarder);
+        _dns = new DnsServer(_loop, _pool, network.DnsRules, new OutsideRoutes(network.Routes, network.RouteOutside));
+        foreach (FileDescriptor socket in network.DnsUdp)
+            _dns.AddUdp(socket);
+        foreach (FileDescriptor socket in network.DnsTcp)
+            _dns.AddTcp(socket);
+        _dns.SetLocalServers(network.LocalServers, _loop.Now);
+        _dns.SetSession(_session?.Mux, _loop.Now);
+        return true;
+    }
+
+    private bool Close()
+    {
+        ClusterSession? session = _session;
+        _session = null;
+        _forwarder.Session = null;
+        _dns?.Dispose();
+        if (session is not null)
+        {
+            session.Mux.End("the client said goodbye", _loop.Now);
+            _loop.Post(session.Dispose);
+        }
+
+        if (_tun is not null)
+        {
+            _loop.RemoveTurnHandler(_forwarder);
+            _tun.Dispose();
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,172 @@
+using System.Net;
+using System.Net.Sockets;
+
+using Telepresence.Dns;
+using Telepresence.Tunnel.Io;
+
+namespace Telepresence.Cli.Engine.Dns;
+
+/// <summary>One of the machine's own name servers, asked over a connected UDP socket, or over TCP for what did not fit.</summary>
+internal sealed class LocalNameServer : IReadyHandler, IDisposable
+{
+    private const int MaxTcpQueries = 32;
+
+    private readonly EventLoop _loop;
+    private readonly Resolver _resolver;
+    private readonly int _number;
+    private readonly IPEndPoint _address;
+    private readonly Socket _udp;
+    private readonly byte[] _answer = new byte[ushort.MaxValue];
+    private readonly HashSet<TcpQuery> _tcpQueries = [];
+
+    /// <param name="loop">Serves the sockets.</param>
+    /// <param name="resolver">Gets the answers.</param>
+    /// <param name="number">The server's index, as the resolver knows it.</param>
+    /// <param name="address">Where it listens.</param>
+    /// <exception cref="SocketException">There is no route to it.</exception>
+    internal LocalNameServer(EventLoop loop, Resolver resolver, int number, IPEndPoint address)
+    {
+        _loop = loop;
+        _resolver = resolver;
+        _number = number;
+        _address = address;
+        _udp = new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+        try
+        {
+            _udp.Connect(address);
+            _udp.Blocking = false;
+        }
+        catch (SocketException)
+        {
+            _udp.Dispose();
+            throw;
+        }
+
+        loop.Add((int)_udp.Handle, Readiness.Read, this);
+    }
+
+    /// <inheritdoc/>
+    public void OnReady(Readiness readiness, long now)
+    {
+        while (true)
+        {
+            int length = _udp.Receive(_answer, SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success)
+            {
+                _resolver.ReceiveFromLocal(_number, _answer.AsSpan(0, length), now);
+                continue;
+            }
+
+            if (error != SocketError.WouldBlock)
+                _resolver.LocalServerFailed(_number, now);
+            return;
+        }
+    }
+
+    /// <summary>Asks. What cannot be sent is lost; the resolver asks again or elsewhere.</summary>
+    internal void Send(ReadOnlySpan<byte> query, bool overTcp)
+    {
+        if (!overTcp)
+            _udp.Send(query, SocketFlags.None, out _);
+        else if (_tcpQueries.Count < MaxTcpQueries)
+            _tcpQueries.Add(new TcpQuery(this, query));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (TcpQuery query in _tcpQueries.ToArray())
+            query.Dispose();
+        _loop.Remove((int)_udp.Handle);
+        _udp.Dispose();
+    }
+
+    /// <summary>One question over a TCP connection of its own.</summary>
+    private sealed class TcpQuery : IReadyHandler, IDisposable
+    {
+        private readonly LocalNameServer _server;
+        private readonly Socket _socket;
+        private readonly DnsTcpFramer _framer = new(ushort.MaxValue);
+        private byte[] _unsent;
+
+        internal TcpQuery(LocalNameServer server, ReadOnlySpan<byte> query)
+        {
+            _server = server;
+            _unsent = new byte[2 + query.Length];
+            DnsTcpFramer.WritePrefix(_unsent, query.Length);
+            query.CopyTo(_unsent.AsSpan(2));
+            _socket = new Socket(server._address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
+            try
+            {
+                _socket.Connect(server._address);
+            }
+            catch (SocketException notYet) when (notYet.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+            {
+                // Writable once connected.
+            }
+            catch (SocketException)
+            {
+                // No route: the resolver's own time limit moves the question on. The socket never entered the loop.
+                _socket.Dispose();
+                _unsent = [];
+                return;
+            }
+
+            server._loop.Add((int)_socket.Handle, Readiness.Write, this);
+        }
+
+        public void OnReady(Readiness readiness, long now)
+        {
+            if (_unsent.Length > 0)
+                Send();
+            else
+                Receive(now);
+        }
+
+        public void Dispose()
+        {
+            _server._tcpQueries.Remove(this);
+            if (_socket.SafeHandle.IsClosed)
+                return;
+            _server._loop.Remove((int)_socket.Handle);
+            _socket.Dispose();
+        }
+
+        private void Send()
+        {
+            int sent = _socket.Send(_unsent, SocketFlags.None, out SocketError error);
+            if (error is not (SocketError.Success or SocketError.WouldBlock))
+            {
+                Dispose();
+                return;
+            }
+
+            _unsent = _unsent[sent..];
+            if (_unsent.Length == 0)
+                _server._loop.Modify((int)_socket.Handle, Readiness.Read);
+        }
+
+        private void Receive(long now)
+        {
+            int count = _socket.Receive(_framer.Free, SocketFlags.None, out SocketError error);
+            if (error == SocketError.WouldBlock)
+                return;
+            if (count <= 0 || error != SocketError.Success)
+            {
+                Dispose();
+                return;
+            }
+
+            _framer.Advance(count);
+            if (_framer.TryTake(out ReadOnlySpan<byte> answer))
+            {
+                _server._resolver.ReceiveFromLocal(_server._number, answer, now);
+                Dispose();
+            }
+            else if (_framer.IsBroken)
+            {
+                Dispose();
+            }
+        }
+    }
+}
