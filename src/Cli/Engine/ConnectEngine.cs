@@ -81,6 +81,15 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         return servers.Count;
     });
 
+    /// <summary>The addresses of a host as a local program would see them, both families; empty when there are none.</summary>
+    /// <exception cref="FormatException">Not a DNS name.</exception>
+    public async Task<IReadOnlyList<IPAddress>> LookUpAsync(string host)
+    {
+        Task<IReadOnlyList<IPAddress>> v4 = await _loop.InvokeAsync(() => _dns!.LookUp(host, ipv6: false, _loop.Now)).ConfigureAwait(false);
+        Task<IReadOnlyList<IPAddress>> v6 = await _loop.InvokeAsync(() => _dns!.LookUp(host, ipv6: true, _loop.Now)).ConfigureAwait(false);
+        return [.. await v4.ConfigureAwait(false), .. await v6.ConfigureAwait(false)];
+    }
+
     /// <summary>What is going on at this moment.</summary>
     public Task<EngineStatus> GetStatusAsync() => _loop.InvokeAsync(() => new EngineStatus
     {

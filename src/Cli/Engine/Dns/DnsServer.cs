@@ -20,6 +20,7 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     private readonly ClusterNameServer _cluster;
     private readonly List<DnsUdpSocket> _udp = [];
     private readonly List<DnsTcpListener> _tcp = [];
+    private readonly OwnLookups _own = new();
     private LocalNameServer?[] _local = [];
 
     internal DnsServer(EventLoop loop, ChunkPool pool, DnsRules rules, IOutsideRoutes outside)
@@ -68,6 +69,9 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
         Resolver.SetLocalServers(_local.Length, now);
     }
 
+    /// <summary>Asks for a host's addresses of one kind, as a local program would.</summary>
+    internal Task<IReadOnlyList<IPAddress>> LookUp(string host, bool ipv6, long now) => _own.Ask(Resolver, host, ipv6, now);
+
     /// <inheritdoc/>
     public void OnTurn(long now)
     {
@@ -83,7 +87,9 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     /// <inheritdoc/>
     public void Reply(in DnsClientToken client, ReadOnlySpan<byte> message, DnsOrigin origin)
     {
-        if (origin == DnsOrigin.Outside && _outside.NeedsRoutes(message))
+        if ((ushort)client.Tag == OwnLookups.Number)
+            _own.Answered(client, message);
+        else if (origin == DnsOrigin.Outside && _outside.NeedsRoutes(message))
             ReplyWhenRouted(client, message.ToArray());
         else
             Send(client, message);
