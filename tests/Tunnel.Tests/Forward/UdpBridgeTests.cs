@@ -45,7 +45,7 @@ public sealed class UdpBridgeTests : IMuxSessionHandler
     }
 
     [Fact]
-    void IMuxSessionHandler.One_flow_too_many_closes_the_one_that_was_silent_longest()
+    public void One_flow_too_many_closes_the_one_that_was_silent_longest()
     {
         for (int port = 1; port <= UdpBridge.MaxFlows + 1; port++)
             _bridge.Send(Flow((ushort)port), [1], _session, port);
