@@ -102,9 +102,6 @@ internal abstract unsafe class DatagramFlow : IMuxStreamHandler, IReadyHandler
     }
 
     /// <inheritdoc/>
-    public void OnData(MuxStream stream, ReadOnlySpan<byte> bytes, long now) => Fail(RefuseCode.ProtocolError, now);
-
-    /// <inheritdoc/>
     public void OnEnd(MuxStream stream, long now)
     {
         Stream.WriteEnd(now);
@@ -116,18 +113,6 @@ internal abstract unsafe class DatagramFlow : IMuxStreamHandler, IReadyHandler
 
     /// <inheritdoc/>
     public void OnRefused(MuxStream stream, RefuseCode code, string reason, long now) => Close();
-
-    /// <inheritdoc/>
-    public void OnAccepted(MuxStream stream, ReadOnlySpan<byte> info, long now)
-    {
-        // Datagrams flow before that, within the early window.
-    }
-
-    /// <inheritdoc/>
-    public void OnSendSpace(MuxStream stream, long now)
-    {
-        // Datagrams are queued or dropped, never held back.
-    }
 
     /// <summary>A datagram came from the socket.</summary>
     private protected abstract void OnReceived(ReadOnlySpan<byte> datagram, long now);

@@ -160,25 +160,8 @@ public sealed class PortDialer : ITurnHandler
         }
 
         /// <inheritdoc/>
-        public void OnDatagram(MuxStream from, ReadOnlySpan<byte> datagram, long now)
-        {
-            from.Reset(RefuseCode.ProtocolError, now);
-            OnReset(from, RefuseCode.ProtocolError, now);
-        }
-
-        /// <inheritdoc/>
-        public void OnSendSpace(MuxStream from, long now)
-        {
-            // There is nothing to send before the connection stands.
-        }
-
-        /// <inheritdoc/>
-        public void OnAccepted(MuxStream from, ReadOnlySpan<byte> info, long now) => throw NotOpenedHere();
-
-        /// <inheritdoc/>
-        public void OnRefused(MuxStream from, RefuseCode code, string reason, long now) => throw NotOpenedHere();
-
-        private static InvalidOperationException NotOpenedHere() => new("A stream that the peer opened cannot be accepted by it.");
+        public void OnRefused(MuxStream from, RefuseCode code, string reason, long now) =>
+            throw new InvalidOperationException("Only the side that was asked refuses a stream.");
 
         private void TryNext(int error, long now)
         {

@@ -131,20 +131,7 @@ internal sealed unsafe class SocketRelay : IMuxStreamHandler, IReadyHandler
     }
 
     /// <inheritdoc/>
-    public void OnAccepted(MuxStream stream, ReadOnlySpan<byte> info, long now)
-    {
-        // Bytes flow before that, within the early window.
-    }
-
-    /// <inheritdoc/>
     public void OnRefused(MuxStream stream, RefuseCode code, string reason, long now) => OnReset(stream, code, now);
-
-    /// <inheritdoc/>
-    public void OnDatagram(MuxStream stream, ReadOnlySpan<byte> datagram, long now)
-    {
-        _stream.Reset(RefuseCode.ProtocolError, now);
-        OnReset(stream, RefuseCode.ProtocolError, now);
-    }
 
     private static bool IsTemporary(int errno) => errno is Libc.EAGAIN or Libc.EINTR;
 

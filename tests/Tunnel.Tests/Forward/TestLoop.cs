@@ -25,6 +25,14 @@ internal sealed class TestLoop : IDisposable
         _guard.NextDeadline = long.MaxValue;
     }
 
+    /// <summary>Turns until <paramref name="task"/>, which runs elsewhere, has ended.</summary>
+    internal T Result<T>(Task<T> task)
+    {
+        _ = task.ContinueWith(_ => Loop.Post(static () => { }), TaskScheduler.Default);
+        Until(() => task.IsCompleted);
+        return task.GetAwaiter().GetResult();
+    }
+
     public void Dispose() => Loop.Dispose();
 
     private sealed class Guard : ITurnHandler
