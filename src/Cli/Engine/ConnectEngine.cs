@@ -106,6 +106,7 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
     void ISessionObserver.OnLink(bool up, string? reason, long now)
     {
         _linkDown = up ? null : reason;
+        _dns?.SetLink(up, now);
         LinkChanged?.Invoke(_linkDown);
     }
 

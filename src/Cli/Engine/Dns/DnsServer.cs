@@ -14,6 +14,9 @@ namespace Telepresence.Cli.Engine.Dns;
 /// </summary>
 internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
 {
+    // A link that comes back sooner is not noticed by names; one that does not must not make every name wait.
+    private const long LinkPatience = 3_000_000;
+
     private readonly EventLoop _loop;
     private readonly ChunkPool _pool;
     private readonly IOutsideRoutes _outside;
@@ -22,6 +25,7 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     private readonly List<DnsTcpListener> _tcp = [];
     private readonly OwnLookups _own = new();
     private LocalNameServer?[] _local = [];
+    private long _unreachableAt = long.MaxValue;
 
     internal DnsServer(EventLoop loop, ChunkPool pool, DnsRules rules, IOutsideRoutes outside)
     {
@@ -40,7 +44,7 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     {
         get
         {
-            long deadline = Resolver.NextDeadline;
+            long deadline = Math.Min(Resolver.NextDeadline, _unreachableAt);
             foreach (DnsTcpListener listener in _tcp)
                 deadline = Math.Min(deadline, listener.NextDeadline);
             return deadline;
@@ -57,7 +61,16 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     internal void SetSession(MuxSession? session, long now)
     {
         _cluster.Session = session;
+        _unreachableAt = long.MaxValue;
         Resolver.SetClusterReachable(session is not null, now);
+    }
+
+    /// <summary>Says that the session has lost its link, or has it again.</summary>
+    internal void SetLink(bool up, long now)
+    {
+        _unreachableAt = up ? long.MaxValue : now + LinkPatience;
+        if (up)
+            Resolver.SetClusterReachable(true, now);
     }
 
     /// <summary>Says which name servers the machine has of its own.</summary>
@@ -75,6 +88,12 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     /// <inheritdoc/>
     public void OnTurn(long now)
     {
+        if (_unreachableAt <= now)
+        {
+            _unreachableAt = long.MaxValue;
+            Resolver.SetClusterReachable(false, now);
+        }
+
         if (Resolver.NextDeadline <= now)
             Resolver.Poll(now);
         foreach (DnsTcpListener listener in _tcp)
