@@ -124,6 +124,8 @@ public sealed partial class Resolver
                 FinishWithout(lookup, now);
                 return;
             }
+            // The new stage has its own time to answer before the next is asked beside it.
+            if (lookup.IsHedging) RemoveHedging(lookup);
             StartStage(lookup, stage, now);
         }
         if (!lookup.IsHedging && lookup.StagesStarted < lookup.StageCount) AddHedging(lookup, now);

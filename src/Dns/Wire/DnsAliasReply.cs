@@ -20,10 +20,10 @@ internal static class DnsAliasReply
 {
     private const int MaxPointer = 0x3FFF;
 
-    /// <summary>Bytes by which the reply is longer than the found answer.</summary>
-    public static int Growth(in DnsQuery client, in DnsQuery found) => client.NameLength + 12;
-
-    /// <summary>Writes the reply; <paramref name="destination"/> holds the found answer's length and <see cref="Growth"/>.</summary>
+    /// <summary>
+    /// Writes the reply; it is longer than the found answer by twelve bytes and the client's name, and <paramref name="destination"/>
+    /// holds that.
+    /// </summary>
     /// <returns>The length, or 0 if the answer is malformed or too large for pointers (16 KiB) to be moved.</returns>
     public static int Write(in DnsQuery client, in DnsQuery found, uint ttl, Span<byte> destination)
     {
