@@ -12,6 +12,12 @@ public sealed class FuzzTests : IDnsTransport
     private static readonly List<byte[]> Corpus =
         [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Corpus"), "*.hex").Order().Select(Read)];
 
+    private static readonly List<byte[]> Good =
+    [
+        .. new[] { "helloworld", "big", "www.example.com", "a.default.svc.cluster.local", "x.other", "y.other.svc" }
+            .SelectMany(name => new[] { Message.Query(name), Message.Query(name, "AAAA"), Message.Query(name, "SRV", edns: 1232) }),
+    ];
+
     private readonly List<byte[]> _upstream = [];
     private readonly Dictionary<DnsClientToken, byte[]> _open = [];
 
@@ -50,7 +56,8 @@ public sealed class FuzzTests : IDnsTransport
         }
         Assert.Empty(_open);
         Assert.Equal(0, resolver.Waiting);
-        Assert.True(resolver.Counters.Malformed > 0 && resolver.Counters.CacheHits > 0 && resolver.Counters.Joined > 0);
+        var counters = resolver.Counters;
+        Assert.True(counters.Malformed > 0 && counters.CacheHits > 0 && counters.Joined > 0 && counters.Truncated > 0 && counters.CacheHits + counters.SentToCluster > counters.Queries / 4, "the paths were not reached");
     }
 
     [Fact]
@@ -76,7 +83,8 @@ public sealed class FuzzTests : IDnsTransport
 
     private void Ask(Resolver resolver, Mutator mutator, ulong number, long now)
     {
-        var query = mutator.Mutate(mutator.Pick());
+        // Two of three are good, so that the deep paths have something to do.
+        var query = mutator.Next(3) > 0 ? Good[mutator.Next(Good.Count)] : mutator.Mutate(mutator.Pick());
         var client = new DnsClientToken(number, 0, mutator.Next(4) == 0);
         _open.Add(client, query);
         if (!resolver.Receive(query, client, now)) Assert.True(_open.Remove(client));
