@@ -225,7 +225,7 @@ public sealed partial class MuxSession
                 Close(stream);
                 stream.Handler?.OnRefused(stream, (RefuseCode)frame.Detail, WireText.Read(payload), now);
                 break;
-            case FrameType.Datagram when stream.IsDatagram && !stream.EndReceived && stream.Window.TryReceive(payload.Length):
+            case FrameType.Datagram when stream.IsDatagram && !stream.EndReceived && stream.Window.TryReceiveDatagram(payload.Length):
                 stream.Handler?.OnDatagram(stream, payload, now);
                 if (!stream.IsClosed)
                     Consumed(stream, payload.Length, now);

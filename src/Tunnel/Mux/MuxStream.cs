@@ -135,7 +135,7 @@ public sealed class MuxStream
                 return false;
             if (SentOffset == Queue.Tail)
                 return EndWanted;
-            return !IsDatagram || DatagramBytesSent + NextDatagramLength() <= SendLimit;
+            return !IsDatagram || DatagramBytesSent < SendLimit;
         }
     }
 

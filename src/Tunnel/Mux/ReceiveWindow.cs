@@ -43,6 +43,16 @@ internal struct ReceiveWindow
         return true;
     }
 
+    /// <summary>The same for a datagram, which may begin anywhere before the limit and end behind it: half a datagram is of no use,
+    /// and one that is larger than the window must get through too.</summary>
+    internal bool TryReceiveDatagram(int count)
+    {
+        if (Received >= Limit)
+            return false;
+        Received += count;
+        return true;
+    }
+
     /// <summary>Counts <paramref name="count"/> bytes as gone.</summary>
     /// <returns>True when <see cref="Limit"/> should be raised and told now.</returns>
     internal bool Consume(int count)

@@ -1,0 +1,122 @@
+using Telepresence.Tunnel.Mux;
+
+namespace Telepresence.Tunnel.Tests.Mux;
+
+public sealed class FlowControlTests
+{
+    private const long Second = 1_000_000;
+
+    [Fact]
+    public void The_window_grows_until_it_fills_a_pipe_of_100_ms()
+    {
+        const long Rate = 40_000_000;
+        var pair = new SessionPair { NewPipe = () => new FakePipe { Delay = 50_000, Rate = Rate, Capacity = 8 << 20 } };
+        pair.Connect();
+        pair.Run(Second);
+        RecordingStream client = pair.Open();
+        pair.Run(Second);
+        RecordingStream server = pair.ServerEnd.Opened[0];
+        long received = 0;
+        byte[] block = new byte[65_536];
+        Action each = () =>
+        {
+            while (client.Stream.SendSpace is > 0 and var space)
+                client.Stream.Write(block.AsSpan(0, Math.Min(space, block.Length)), pair.Now);
+            received += server.Received.Count;
+            server.Received.Clear();
+        };
+        pair.Run(3 * Second, each);
+        received = 0;
+        pair.Run(Second, each);
+        Assert.InRange(received, Rate * 9 / 10, Rate);
+        Assert.InRange(server.Stream.Window.Size, 4 << 20, 8 << 20);
+    }
+
+    [Fact]
+    public void A_window_that_does_not_hold_the_sender_back_stays_small()
+    {
+        var pair = new SessionPair { NewPipe = () => new FakePipe { Delay = 5_000, Rate = 2_000_000, Capacity = 100_000 } };
+        pair.Connect();
+        pair.Run(Second);
+        RecordingStream client = pair.Open();
+        pair.Run(Second);
+        byte[] block = new byte[65_536];
+        pair.Run(3 * Second, () => client.Stream.Write(block.AsSpan(0, Math.Min(client.Stream.SendSpace, block.Length)), pair.Now));
+        Assert.Equal(pair.Options.InitialWindow, pair.ServerEnd.Opened[0].Stream.Window.Size);
+    }
+
+    [Fact]
+    public void Windows_stop_growing_at_the_sessions_memory()
+    {
+        var pair = new SessionPair(new MuxSessionOptions { Version = "1", MaxReceiveMemory = 1 << 20 })
+        {
+            NewPipe = () => new FakePipe { Delay = 50_000, Capacity = 8 << 20 },
+        };
+        pair.Connect();
+        pair.Run(Second);
+        RecordingStream[] clients = [.. Enumerable.Range(0, 8).Select(_ => pair.Open())];
+        pair.Run(Second);
+        byte[] block = new byte[65_536];
+        pair.Run(2 * Second, () =>
+        {
+            foreach (RecordingStream client in clients)
+                client.Stream.Write(block.AsSpan(0, Math.Min(client.Stream.SendSpace, block.Length)), pair.Now);
+            foreach (RecordingStream server in pair.ServerEnd.Opened)
+                server.Received.Clear();
+        });
+        Assert.InRange(pair.ServerEnd.Opened.Sum(server => (long)server.Stream.Window.Size), 1, 1 << 20);
+        Assert.All(pair.ServerEnd.Opened, server => Assert.True(server.Stream.Window.Received > 1 << 20));
+    }
+
+    [Fact]
+    public void A_reader_that_has_stopped_blocks_nobody_else()
+    {
+        SessionPair pair = SessionPair.Connected();
+        RecordingStream stuck = pair.Open();
+        RecordingStream lively = pair.Open();
+        pair.Run(1000);
+        pair.ServerEnd.Opened[0].Consumes = false;
+        byte[] block = new byte[65_536];
+        for (int i = 0; i < 100; i++)
+        {
+            stuck.Stream.Write(block.AsSpan(0, Math.Min(stuck.Stream.SendSpace, block.Length)), pair.Now);
+            lively.Stream.Write(block.AsSpan(0, Math.Min(lively.Stream.SendSpace, block.Length)), pair.Now);
+            pair.Run(10_000);
+        }
+
+        Assert.Equal(pair.Options.InitialWindow, pair.ServerEnd.Opened[0].Received.Count);
+        Assert.Equal(0, stuck.Stream.SendSpace);
+        Assert.Equal(100 * block.Length, pair.ServerEnd.Opened[1].Received.Count);
+
+        int offers = stuck.SpaceOffers;
+        pair.ServerEnd.Opened[0].Stream.Consume(pair.Options.InitialWindow, pair.Now);
+        pair.Run(10_000);
+        Assert.Equal(pair.Options.InitialWindow, stuck.Stream.SendSpace);
+        Assert.Equal(offers + 1, stuck.SpaceOffers);
+    }
+
+    [Fact]
+    public void All_streams_together_keep_to_the_memory_for_sending_and_are_told_when_there_is_some()
+    {
+        SessionPair pair = SessionPair.Connected(new MuxSessionOptions { Version = "1", MaxSendMemory = 100_000 });
+        RecordingStream first = pair.Open();
+        RecordingStream second = pair.Open();
+        pair.Run(1000);
+        Assert.Equal(100_000, first.Stream.SendSpace);
+        first.Stream.Write(new byte[100_000], pair.Now);
+        Assert.Equal(0, second.Stream.SendSpace);
+        int offers = second.SpaceOffers;
+        pair.Run(100_000);
+        Assert.Equal(offers + 1, second.SpaceOffers);
+        Assert.Equal(100_000, second.Stream.SendSpace);
+    }
+
+    [Fact]
+    public void Writing_more_than_there_is_space_for_is_a_mistake_of_the_caller()
+    {
+        SessionPair pair = SessionPair.Connected();
+        RecordingStream stream = pair.Open();
+        Assert.Throws<ArgumentOutOfRangeException>(() => stream.Stream.Write(new byte[stream.Stream.SendSpace + 1], pair.Now));
+        Assert.Throws<InvalidOperationException>(() => stream.Stream.WriteDatagram([], pair.Now));
+    }
+}
