@@ -24,10 +24,11 @@ public sealed record MuxSessionOptions
     /// <summary>Largest receive window of one stream, and most bytes that one stream keeps for sending.</summary>
     public int MaxWindow { get; init; } = 8 * 1024 * 1024;
 
-    /// <summary>Sum of all receive windows of the session, except that each stream always has <see cref="MinWindow"/>.</summary>
+    /// <summary>Sum of all receive windows of the session. A stream of the peer has <see cref="EarlyWindow"/> nevertheless, one of this side
+    /// <see cref="MinWindow"/>; only their numbers bound those.</summary>
     public long MaxReceiveMemory { get; init; } = 64L * 1024 * 1024;
 
-    /// <summary>Window that a stream gets even when <see cref="MaxReceiveMemory"/> is used up.</summary>
+    /// <summary>Window that a stream opened here gets even when <see cref="MaxReceiveMemory"/> is used up.</summary>
     public int MinWindow { get; init; } = 16 * 1024;
 
     /// <summary>Most bytes kept for sending over all streams; then <see cref="MuxStream.SendSpace"/> is 0 until the peer acknowledges.</summary>

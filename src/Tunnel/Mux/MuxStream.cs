@@ -124,6 +124,9 @@ public sealed class MuxStream
     /// <summary>Came into the scheduler after a pause, and no link has had a byte of it since.</summary>
     internal bool IsFresh { get; set; }
 
+    /// <summary>Stands in the scheduler's regular list with nothing to send, so that it cannot get a second quantum in one round.</summary>
+    internal bool IsResting { get; set; }
+
     internal int Deficit { get; set; }
 
     /// <summary>Whether a frame could be made now.</summary>

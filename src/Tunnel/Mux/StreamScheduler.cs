@@ -5,12 +5,16 @@ namespace Telepresence.Tunnel.Mux;
 /// section 4.2, without CoDel).
 /// </summary>
 /// <remarks>
-/// A stream that has something to send after a pause stands in the fresh list and is served before the bulk of the others, for one
-/// quantum; after that, or when it has emptied, it stands behind everyone else in the regular list. So a keystroke waits for one
-/// frame, and a flood of short streams cannot starve a long one.
+/// A stream that has a little to send after a pause stands in the fresh list and is served before the bulk of the others, for one
+/// quantum; after that, or when there is more than a little, it stands behind everyone else in the regular list. When it empties
+/// before, it rests there, and may come back as fresh with what is left of its quantum until the round has reached it. So a keystroke
+/// waits for one frame, and a flood of short messages cannot starve a long stream: nobody gets more than two quanta per round.
 /// </remarks>
 internal sealed class StreamScheduler(int quantum)
 {
+    // What still counts as a little: a keystroke, a request, a DNS message.
+    private const int Little = 4096;
+
     private readonly StreamList _fresh = new();
     private readonly StreamList _regular = new();
 
@@ -22,19 +26,25 @@ internal sealed class StreamScheduler(int quantum)
     /// <summary>Puts a stream that has something to send into the lists, unless it stands there already.</summary>
     internal void Activate(MuxStream stream)
     {
-        if (stream.Queued is not null)
+        if (stream.Queued is null)
+            stream.Deficit = quantum;
+        else if (stream.IsResting && stream.Deficit > 0)
+            stream.Queued.Remove(stream);
+        else
             return;
+        stream.IsResting = false;
         stream.IsFresh = true;
-        stream.Deficit = quantum;
         _fresh.PushBack(stream);
     }
 
     /// <summary>Puts a stream back in front whose newest frame of <paramref name="bytes"/> was taken back.</summary>
-    /// <remarks>Called from the newest frame to the oldest, this restores the order in which they were chosen.</remarks>
+    /// <remarks>Called from the newest frame to the oldest, this restores the order in which they were chosen. The rounds that were
+    /// planned meanwhile have granted quanta that did not come to pass; hence nobody returns with more than one.</remarks>
     internal void Return(MuxStream stream, int bytes)
     {
         stream.Queued?.Remove(stream);
-        stream.Deficit += bytes;
+        stream.IsResting = false;
+        stream.Deficit = Math.Min(stream.Deficit + bytes, quantum);
         (stream.IsFresh ? _fresh : _regular).PushFront(stream);
     }
 
@@ -46,17 +56,21 @@ internal sealed class StreamScheduler(int quantum)
             StreamList list = _fresh.Count > 0 ? _fresh : _regular;
             if (list.First is not { } stream)
                 return null;
-            if (stream.CanSendFrame && stream.Deficit > 0)
+            bool sends = stream.CanSendFrame;
+            if (sends && stream.Deficit > 0 && (list == _regular || stream.Queue.Tail - stream.SentOffset <= Little))
                 return stream;
             list.Remove(stream);
-            if (stream.CanSendFrame)
+            stream.IsResting = false;
+            if (sends)
             {
-                stream.Deficit += quantum;
+                if (stream.Deficit <= 0)
+                    stream.Deficit += quantum;
+                stream.IsFresh = false;
                 _regular.PushBack(stream);
             }
             else if (list == _fresh && _regular.Count > 0)
             {
-                // It keeps its turn behind the others, or it could come back as fresh at once and starve them.
+                stream.IsResting = true;
                 _regular.PushBack(stream);
             }
         }
