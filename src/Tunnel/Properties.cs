@@ -4,5 +4,6 @@ using System.Runtime.CompilerServices;
 [assembly: InternalsVisibleTo("Tunnel.Tests")]
 [assembly: InternalsVisibleTo("Proxy.Tests")]
 [assembly: InternalsVisibleTo("Micro")]
+[assembly: InternalsVisibleTo("Rig")]
 [assembly: InternalsVisibleTo("telepresence")]
 [assembly: DisableRuntimeMarshalling]
