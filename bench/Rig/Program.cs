@@ -41,7 +41,7 @@ try
             return Usage();
     }
 }
-catch (Exception failure) when (failure is IOException or SocketException or InvalidDataException or ArgumentException)
+catch (Exception failure) when (failure is IOException or SocketException or InvalidDataException or ArgumentException or TimeoutException)
 {
     Console.Error.WriteLine($"rig {args[0]}: {failure.Message}");
     return 1;

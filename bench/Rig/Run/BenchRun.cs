@@ -84,7 +84,7 @@ internal static class BenchRun
         double before = ProcessTable.Read().MegabytesOf(path.Relays);
         string[] command = Measure.Command(path, "idle", "--count", count.ToString(CultureInfo.InvariantCulture));
         Process load = lab.Start($"idle-{path.Name}", command, path.Environment);
-        LoadResult result = LoadResult.FromJson(await Lab.ExpectAsync(load, "{"));
+        LoadResult result = LoadResult.FromJson(await lab.ExpectAsync(load, "{"));
         await Task.Delay(TimeSpan.FromSeconds(1));
         double after = ProcessTable.Read().MegabytesOf(path.Relays);
         load.StandardInput.Close();

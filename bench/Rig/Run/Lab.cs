@@ -9,6 +9,7 @@ namespace Telepresence.Rig.Run;
 internal sealed class Lab : IAsyncDisposable
 {
     private readonly List<Process> _running = [];
+    private readonly Dictionary<Process, string> _errorFiles = [];
     private readonly string _directory;
 
     internal Lab(string directory)
@@ -69,12 +70,13 @@ internal sealed class Lab : IAsyncDisposable
     {
         Process process = Begin(command, environment);
         _running.Add(process);
-        _ = CopyAsync(process.StandardError, PathOf($"{name}.err"));
+        _errorFiles[process] = PathOf($"{name}.err");
+        _ = CopyAsync(process.StandardError, _errorFiles[process]);
         return process;
     }
 
     /// <summary>Waits until a started process prints a line that begins with <paramref name="word"/>.</summary>
-    internal static async Task<string> ExpectAsync(Process process, string word)
+    internal async Task<string> ExpectAsync(Process process, string word)
     {
         using CancellationTokenSource late = new(TimeSpan.FromSeconds(20));
         try
@@ -90,7 +92,7 @@ internal sealed class Lab : IAsyncDisposable
             // Said below.
         }
 
-        throw new IOException($"'{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList)}' did not say '{word}'.");
+        throw new IOException($"'{string.Join(' ', process.StartInfo.ArgumentList)}' did not say '{word}', but: {Complaints(process)}");
     }
 
     /// <summary>A command inside a namespace.</summary>
@@ -120,9 +122,11 @@ internal sealed class Lab : IAsyncDisposable
         return Process.Start(start) ?? throw new IOException($"{command[0]} did not start.");
     }
 
+    private string Complaints(Process process) => File.Exists(_errorFiles[process]) ? File.ReadAllText(_errorFiles[process]).Trim() : "";
+
     private static async Task CopyAsync(StreamReader from, string path)
     {
-        await using FileStream file = new(path, FileMode.Create, FileAccess.Write, FileShare.Read);
+        await using FileStream file = new(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
         await from.BaseStream.CopyToAsync(file);
     }
 }

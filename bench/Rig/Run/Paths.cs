@@ -42,9 +42,9 @@ internal static class Paths
         });
         Process client = lab.Start("client", Lab.In(netns, Lab.Self(
             "client", "--link", $"127.0.0.1:{ProxyPort}", "--link-netns", Lab.NamespaceFile(Topology.Server), "--route", Topology.ServerNetwork,
-            "--key", Convert.ToHexString(key), "--proxy-version", FileVersionInfo.GetVersionInfo(program).ProductVersion!,
-            "--journal", lab.PathOf("machine/journal"))));
-        string ready = await Lab.ExpectAsync(client, "ready");
+            "--proxy-version", FileVersionInfo.GetVersionInfo(program).ProductVersion!,
+            "--journal", lab.PathOf("machine/journal"))), new Dictionary<string, string> { ["RIG_KEY"] = Convert.ToHexString(key) });
+        string ready = await lab.ExpectAsync(client, "ready");
         return new BenchPath
         {
             Name = "telepresence",

@@ -15,7 +15,7 @@ internal static class Topology
     {
         await lab.AddNamespaceAsync(Server);
         await lab.ShellAsync(Server, $"ip address add {ServerAddress}/32 dev lo");
-        await Lab.ExpectAsync(lab.Start("server", Lab.In(Server, Lab.Self("server"))), "ready");
+        await lab.ExpectAsync(lab.Start("server", Lab.In(Server, Lab.Self("server"))), "ready");
         await StartHttpAsync(lab);
     }
 
@@ -26,9 +26,9 @@ internal static class Topology
         string name = $"app-{number}";
         await lab.AddNamespaceAsync(name);
         await lab.ShellAsync(name, $"""
-            ip link add up type veth peer name app{number} netns {Server}
-            ip address add 10.78.{number}.2/24 dev up
-            ip link set up up
+            ip link add uplink type veth peer name app{number} netns {Server}
+            ip address add 10.78.{number}.2/24 dev uplink
+            ip link set uplink up
             """);
         await lab.ShellAsync(Server, $"ip address add 10.78.{number}.1/24 dev app{number}; ip link set app{number} up");
         return (name, $"10.78.{number}.1");

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.InteropServices;
+using System.Text;
 
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
@@ -13,7 +14,7 @@ namespace Telepresence.Rig.Tunnel;
 /// </summary>
 /// <param name="target">The proxy's address there.</param>
 /// <param name="netns">The namespace's file (/run/netns/NAME); null for this process's own.</param>
-internal sealed partial class NamespaceLinkSource(IPEndPoint target, string? netns) : ILinkSource
+internal sealed unsafe partial class NamespaceLinkSource(IPEndPoint target, string? netns) : ILinkSource
 {
     private const int CLONE_NEWNET = 0x40000000, PollMilliseconds = 10_000;
 
@@ -31,6 +32,7 @@ internal sealed partial class NamespaceLinkSource(IPEndPoint target, string? net
             }
             catch (IOException failure)
             {
+                Console.Error.WriteLine(failure.Message);
                 made.SetException(failure);
             }
         }).Start();
@@ -41,8 +43,15 @@ internal sealed partial class NamespaceLinkSource(IPEndPoint target, string? net
     {
         if (netns is null)
             return;
-        using FileStream file = File.OpenRead(netns);
-        if (setns((int)file.SafeFileHandle.DangerousGetHandle(), CLONE_NEWNET) != 0)
+
+        // Not a FileStream: it wants to seek, and a namespace cannot.
+        int fd;
+        fixed (byte* path = Encoding.UTF8.GetBytes(netns + '\0'))
+            fd = Libc.open(path, Libc.O_CLOEXEC);
+        if (fd < 0)
+            throw Libc.Failure(netns);
+        using FileDescriptor file = new(fd);
+        if (setns(fd, CLONE_NEWNET) != 0)
             throw Libc.Failure($"setns to {netns}");
     }
 

@@ -18,6 +18,7 @@ namespace Telepresence.Rig.Tunnel;
 internal static class RigClient
 {
     private const ushort DnsPort = 53;
+    private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(10);
 
     internal static async Task<int> RunAsync(Arguments arguments)
     {
@@ -33,9 +34,9 @@ internal static class RigClient
         {
             Version = arguments.Text("proxy-version"),
             SessionId = Guid.NewGuid(),
-            Key = Convert.FromHexString(arguments.Text("key")),
+            Key = Convert.FromHexString(Environment.GetEnvironmentVariable("RIG_KEY") ?? throw new ArgumentException("RIG_KEY is not set.")),
         };
-        await engine.ConnectAsync(session, source, stopping.Token);
+        await engine.ConnectAsync(session, source, stopping.Token).WaitAsync(ConnectLimit);
 
         using Journal journal = Journal.OpenAt(arguments.Text("journal"));
         MachineNetwork machine = new(journal);

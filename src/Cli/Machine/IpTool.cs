@@ -7,15 +7,16 @@ namespace Telepresence.Cli.Machine;
 internal static class IpTool
 {
     /// <summary>Runs the commands in one process.</summary>
+    /// <param name="family">4 or 6; 0 where the commands name addresses or links and need none. (A line of a batch takes no -4 itself.)</param>
     /// <param name="commands">Each as behind <c>ip</c>.</param>
     /// <param name="force">Goes on behind a command that fails, and does not fail itself.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="IOException">A command failed.</exception>
-    internal static async Task BatchAsync(IReadOnlyCollection<string> commands, bool force, CancellationToken cancellation)
+    internal static async Task BatchAsync(int family, IReadOnlyCollection<string> commands, bool force, CancellationToken cancellation)
     {
         if (commands.Count == 0)
             return;
-        string[] arguments = force ? ["-force", "-batch", "-"] : ["-batch", "-"];
+        string[] arguments = [.. family == 0 ? (string[])[] : [$"-{family}"], .. force ? (string[])["-force"] : [], "-batch", "-"];
         ToolResult result = await Tool.TryRunAsync("ip", arguments, string.Join('\n', commands) + "\n", cancellation).ConfigureAwait(false);
         if (result.ExitCode != 0 && !force)
             throw new IOException($"ip failed: {result.Error.Trim().Split('\n')[0]}");
@@ -54,7 +55,7 @@ internal static class IpTool
 
     /// <summary>Empties a table; an absent one is empty already.</summary>
     internal static Task FlushTableAsync(int family, int table, CancellationToken cancellation) =>
-        BatchAsync([$"-{family} route flush table {table}"], force: true, cancellation);
+        BatchAsync(family, [$"route flush table {table}"], force: true, cancellation);
 
     private static IPNetwork ParsePrefix(string text, int family)
     {

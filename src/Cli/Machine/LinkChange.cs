@@ -22,14 +22,14 @@ public sealed record LinkChange(string Name, int Mtu, IReadOnlyList<string> Addr
         foreach (string address in Addresses)
             lines.Add($"address add {address} dev {Name}{(address.Contains(':', StringComparison.Ordinal) ? " nodad" : "")}");
         lines.Add($"link set dev {Name} up");
-        return IpTool.BatchAsync(lines, force: false, cancellation);
+        return IpTool.BatchAsync(family: 0, lines, force: false, cancellation);
     }
 
     /// <inheritdoc/>
     public override async Task UndoAsync(CancellationToken cancellation)
     {
         if (Directory.Exists($"/sys/class/net/{Name}"))
-            await IpTool.BatchAsync([$"link delete dev {Name}"], force: true, cancellation).ConfigureAwait(false);
+            await IpTool.BatchAsync(family: 0, [$"link delete dev {Name}"], force: true, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Addresses compare by content, so that a record read back from the journal equals the one written.</summary>

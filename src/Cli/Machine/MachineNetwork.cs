@@ -110,14 +110,18 @@ public sealed class MachineNetwork(Journal journal)
             .. plan.Tunnel.Where(InUse).Select(network => $"{network} dev {_interface} table {Table}{congestion}"),
             .. plan.Exceptions.Where(InUse).Select(static network => $"throw {network} table {Table}"),
         ];
-        await IpTool.BatchAsync([.. _written.Except(wanted).Select(static route => $"{FamilyFlag(route)} route delete {route}")], force: true, cancellation).ConfigureAwait(false);
-        await IpTool.BatchAsync([.. wanted.Except(_written).Select(static route => $"{FamilyFlag(route)} route replace {route}")], force: false, cancellation).ConfigureAwait(false);
+        foreach (int family in Families())
+        {
+            await IpTool.BatchAsync(family, [.. _written.Except(wanted).Where(IsOf).Select(static route => $"route delete {route}")], force: true, cancellation).ConfigureAwait(false);
+            await IpTool.BatchAsync(family, [.. wanted.Except(_written).Where(IsOf).Select(static route => $"route replace {route}")], force: false, cancellation).ConfigureAwait(false);
+
+            bool IsOf(string route) => family == (route.Contains(':', StringComparison.Ordinal) ? 6 : 4);
+        }
+
         _written = wanted;
     }
 
     private bool InUse(IPNetwork network) => _ipv6 || RoutePlan.FamilyOf(network) == 4;
-
-    private static string FamilyFlag(string route) => route.Contains(':', StringComparison.Ordinal) ? "-6" : "-4";
 
     private int[] Families() => _ipv6 ? [4, 6] : [4];
 

@@ -11,13 +11,13 @@ public sealed record RuleChange(int Family, int Priority, int Table) : Change
 
     /// <inheritdoc/>
     public override Task ApplyAsync(CancellationToken cancellation) =>
-        IpTool.BatchAsync([$"-{Family} rule add pref {Priority} lookup {Table}"], force: false, cancellation);
+        IpTool.BatchAsync(Family, [$"rule add pref {Priority} lookup {Table}"], force: false, cancellation);
 
     /// <inheritdoc/>
     public override async Task UndoAsync(CancellationToken cancellation)
     {
         // A crash between two starts may have left the rule twice; each call removes one.
         while ((await IpTool.RulesAsync(Family, cancellation).ConfigureAwait(false)).Contains((Priority, Table)))
-            await IpTool.BatchAsync([$"-{Family} rule delete pref {Priority} lookup {Table}"], force: false, cancellation).ConfigureAwait(false);
+            await IpTool.BatchAsync(Family, [$"rule delete pref {Priority} lookup {Table}"], force: false, cancellation).ConfigureAwait(false);
     }
 }
