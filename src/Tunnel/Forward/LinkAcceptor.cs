@@ -15,12 +15,14 @@ public delegate void LinkAdmitted(MuxSession session, FileDescriptor link, ReadO
 /// to its session or sends the refusal.
 /// </summary>
 /// <remarks>Whoever connects without saying a whole hello in time, or when too many do so at once, is disconnected.</remarks>
-public sealed unsafe class LinkAcceptor : ITurnHandler
+public sealed unsafe class LinkAcceptor : ITurnHandler, IDisposable
 {
     private const int AcceptsPerReady = 16;
 
     // Links wait equally long for their hello, so the oldest is always first.
     private readonly LinkedList<PendingLink> _pending = [];
+    private readonly List<int> _listeners = [];
+    private readonly SpareDescriptor _spare = new();
     private readonly EventLoop _loop;
     private readonly MuxAcceptor _acceptor;
     private readonly LinkAdmitted _admitted;
@@ -53,7 +55,11 @@ public sealed unsafe class LinkAcceptor : ITurnHandler
     public long NextDeadline => _pending.First?.Value.Deadline ?? long.MaxValue;
 
     /// <summary>Takes connections from a listening, non-blocking stream socket, which stays the caller's.</summary>
-    public void Listen(FileDescriptor listener) => _loop.Add(listener.Number, Readiness.Read, new Listener(this, listener));
+    public void Listen(FileDescriptor listener)
+    {
+        _loop.Add(listener.Number, Readiness.Read, new Listener(this, listener));
+        _listeners.Add(listener.Number);
+    }
 
     /// <summary>Takes a connected, non-blocking stream socket.</summary>
     public void Take(FileDescriptor link, long now)
@@ -72,22 +78,35 @@ public sealed unsafe class LinkAcceptor : ITurnHandler
             oldest.Value.Drop("no hello in time");
     }
 
+    /// <summary>Stops accepting and drops the links without a hello. Not from inside a turn handler.</summary>
+    public void Dispose()
+    {
+        foreach (int listener in _listeners)
+            _loop.Remove(listener);
+        _listeners.Clear();
+        while (_pending.First is { } oldest)
+            oldest.Value.Drop("the proxy is being stopped");
+        _loop.RemoveTurnHandler(this);
+        _spare.Close();
+    }
+
     private sealed class Listener(LinkAcceptor door, FileDescriptor socket) : IReadyHandler
     {
         public void OnReady(Readiness readiness, long now)
         {
             for (int i = 0; i < AcceptsPerReady; i++)
             {
-                int fd = Libc.accept4(socket.Number, null, null, Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC);
-                if (fd < 0)
+                if (door._spare.Accept(socket, out _) is not { } link)
                     return;
-                door.Take(new FileDescriptor(fd), now);
+                door.Take(link, now);
             }
         }
     }
 
     private sealed class PendingLink(LinkAcceptor door, FileDescriptor link, long deadline) : IReadyHandler
     {
+        private const string ClosedEarly = "closed before its hello was complete";
+
         private readonly byte[] _bytes = new byte[Hello.MaxSize];
         private int _filled;
 
@@ -99,7 +118,10 @@ public sealed unsafe class LinkAcceptor : ITurnHandler
         {
             Leave();
             link.Dispose();
-            door._log($"link dropped: {reason}");
+
+            // A readiness probe connects and goes away again; that is no event.
+            if (_filled > 0 || reason != ClosedEarly)
+                door._log($"link dropped: {reason}");
         }
 
         public void OnReady(Readiness readiness, long now)
@@ -111,7 +133,7 @@ public sealed unsafe class LinkAcceptor : ITurnHandler
                 return;
             if (count <= 0)
             {
-                Drop("closed before its hello was complete");
+                Drop(ClosedEarly);
                 return;
             }
 

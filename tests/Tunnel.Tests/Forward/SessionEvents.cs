@@ -6,6 +6,9 @@ namespace Telepresence.Tunnel.Tests.Forward;
 /// <summary>A session's owner: obeys the session and hands opened streams to a function.</summary>
 internal sealed class SessionEvents(Action<MuxStream, byte[], long>? serve) : IMuxSessionHandler
 {
+    /// <summary>Gets the streams that the peer opens, with their targets.</summary>
+    internal Action<MuxStream, byte[], long>? Serve { get; set; } = serve;
+
     internal LinkPump? Pump { get; set; }
 
     internal int Suspensions { get; private set; }
@@ -26,10 +29,10 @@ internal sealed class SessionEvents(Action<MuxStream, byte[], long>? serve) : IM
 
     public void OnStreamOpened(MuxStream stream, ReadOnlySpan<byte> target, long now)
     {
-        if (serve is null)
+        if (Serve is null)
             stream.Refuse(RefuseCode.Unsupported, "nothing is served here", now);
         else
-            serve(stream, target.ToArray(), now);
+            Serve(stream, target.ToArray(), now);
     }
 
     public void OnLinkDead(string reason, long now) => Pump!.Detach();

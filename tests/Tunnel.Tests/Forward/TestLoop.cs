@@ -2,10 +2,13 @@ using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Tunnel.Tests.Forward;
 
-/// <summary>An event loop that a test turns by hand. What it waits for must come, or the test fails instead of hanging.</summary>
+/// <summary>
+/// An event loop that a test turns by hand until something has come about, be it in the loop, in the kernel or in another thread. What a
+/// test waits for must come, or the test fails instead of hanging.
+/// </summary>
 internal sealed class TestLoop : IDisposable
 {
-    private const long Patience = 20_000_000;
+    private const long Patience = 20_000_000, LookAgain = 2_000;
 
     private readonly Guard _guard = new();
 
@@ -15,38 +18,35 @@ internal sealed class TestLoop : IDisposable
 
     internal void Until(Func<bool> condition)
     {
-        _guard.NextDeadline = EventLoop.Clock + Patience;
+        long deadline = EventLoop.Clock + Patience;
+        _guard.Active = true;
         while (!condition())
         {
             Loop.Turn(wait: true);
-            Assert.False(_guard.Passed, "What the test waits for has not come.");
+            Assert.True(Loop.Now < deadline, "What the test waits for has not come.");
         }
 
-        _guard.NextDeadline = long.MaxValue;
+        _guard.Active = false;
     }
 
     /// <summary>Turns until <paramref name="task"/>, which runs elsewhere, has ended.</summary>
     internal T Result<T>(Task<T> task)
     {
-        _ = task.ContinueWith(_ => Loop.Post(static () => { }), TaskScheduler.Default);
         Until(() => task.IsCompleted);
         return task.GetAwaiter().GetResult();
     }
 
     public void Dispose() => Loop.Dispose();
 
+    // Ends the loop's waits, so that the condition is looked at again.
     private sealed class Guard : ITurnHandler
     {
-        public long NextDeadline { get; set; } = long.MaxValue;
+        private long _next;
 
-        internal bool Passed { get; private set; }
+        internal bool Active { get; set; }
 
-        public void OnTurn(long now)
-        {
-            if (now < NextDeadline)
-                return;
-            Passed = true;
-            NextDeadline = long.MaxValue;
-        }
+        public long NextDeadline => Active ? _next : long.MaxValue;
+
+        public void OnTurn(long now) => _next = now + LookAgain;
     }
 }

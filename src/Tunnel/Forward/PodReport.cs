@@ -1,0 +1,60 @@
+using System.Text.Json.Serialization;
+
+namespace Telepresence.Tunnel.Forward;
+
+/// <summary>What the proxy says about its pod, as one JSON document on a stream of kind <see cref="Mux.StreamKind.Info"/>.</summary>
+public sealed record PodReport
+{
+    /// <summary>The proxy's version.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>The pod's name: TELEPRESENCE_POD where the spec sets it, else the host name.</summary>
+    public required string Pod { get; init; }
+
+    /// <summary>The pod's host name.</summary>
+    public required string Hostname { get; init; }
+
+    /// <summary>When the proxy started, UTC.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>Addresses of the pod's interfaces without loopback and link-local ones.</summary>
+    public required IReadOnlyList<PodAddress> Addresses { get; init; }
+
+    /// <summary>The pod's routes without those of loopback, link-local and multicast networks.</summary>
+    public required IReadOnlyList<PodRoute> Routes { get; init; }
+
+    /// <summary>The pod's /etc/resolv.conf, word for word.</summary>
+    public required string ResolvConf { get; init; }
+
+    /// <summary>The name servers that DNS streams reach, <c>address:port</c>.</summary>
+    public required IReadOnlyList<string> NameServers { get; init; }
+
+    /// <summary>The container's environment without what belongs to the image and to the proxy itself.</summary>
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>Whether the pod may send ICMP echo requests.</summary>
+    public required bool MayPing { get; init; }
+
+    /// <summary>The lowest port that the proxy may listen on.</summary>
+    public required int LowestPort { get; init; }
+
+    /// <summary>Whether the pod can serve files.</summary>
+    public required bool ServesFiles { get; init; }
+}
+
+/// <summary>An address of the pod.</summary>
+/// <param name="Interface">Name of the interface.</param>
+/// <param name="Address">The address.</param>
+/// <param name="PrefixLength">Bits of the network's prefix.</param>
+public sealed record PodAddress(string Interface, string Address, int PrefixLength);
+
+/// <summary>A route of the pod.</summary>
+/// <param name="Destination">The network in CIDR notation.</param>
+/// <param name="Gateway">The next hop, null when the network is on the link.</param>
+/// <param name="Interface">Name of the interface.</param>
+public sealed record PodRoute(string Destination, string? Gateway, string Interface);
+
+/// <summary>JSON of the <see cref="PodReport"/>; property names in camel case.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(PodReport))]
+public sealed partial class PodReportJson : JsonSerializerContext;
