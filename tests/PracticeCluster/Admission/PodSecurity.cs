@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Admission;
 

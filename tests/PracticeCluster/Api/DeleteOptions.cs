@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Api;
 

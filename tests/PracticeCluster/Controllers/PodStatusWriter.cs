@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Telepresence.PracticeCluster.Node;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Controllers;
 

@@ -1,7 +1,6 @@
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Practice;
 

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Telepresence.PracticeCluster.Access;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Practice;
 

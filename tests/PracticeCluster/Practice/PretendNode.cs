@@ -5,7 +5,6 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Telepresence.PracticeCluster.Node;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Practice;
 

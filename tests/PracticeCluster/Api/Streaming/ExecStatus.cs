@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Api.Streaming;
 

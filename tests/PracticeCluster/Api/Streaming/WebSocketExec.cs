@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 using Telepresence.PracticeCluster.Node;
-using Telepresence.PracticeCluster.Objects;
 
 namespace Telepresence.PracticeCluster.Api.Streaming;
 

@@ -3,7 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Telepresence.PracticeCluster.Objects;
+namespace Telepresence.PracticeCluster;
 
 /// <summary>Short ways to read and write Kubernetes objects that are kept as JSON.</summary>
 internal static class Json
