@@ -104,7 +104,7 @@ public sealed partial class TcpConnection
         long limit = Math.Min(_receiveEdge, _receiveEnd);
         if (end > limit)
         {
-            if (start >= limit && !text.IsEmpty)
+            if (start >= limit)
                 return;
             text = text[..(int)(limit - start)];
             end = limit;

@@ -1,4 +1,5 @@
 using Telepresence.Tunnel.Stack;
+using Telepresence.Tunnel.Wire;
 using static Telepresence.Tunnel.Tests.Stack.SegmentHarness;
 
 namespace Telepresence.Tunnel.Tests.Stack;
@@ -161,7 +162,7 @@ public class RetransmissionTests
     {
         uint first = h.SequenceOfFirstByte;
         byte[] option = new byte[4 + 8 * segments.Length];
-        Wire.TcpOptions.WriteSackPrefix(option, segments.Length);
+        TcpOptions.WriteSackPrefix(option, segments.Length);
         for (int i = 0; i < segments.Length; i++)
         {
             System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(option.AsSpan(4 + 8 * i), first + (uint)(segments[i].Left * 1_460));
