@@ -14,6 +14,7 @@ namespace Telepresence.Cli.Machine;
 [JsonDerivedType(typeof(LinkChange), "link")]
 [JsonDerivedType(typeof(RoutesChange), "routes")]
 [JsonDerivedType(typeof(RuleChange), "rule")]
+[JsonDerivedType(typeof(Cluster.DeploymentChange), "deployment")]
 public abstract record Change
 {
     /// <summary>What this does, as a person would say it: <c>rule 5500 for IPv4</c>.</summary>

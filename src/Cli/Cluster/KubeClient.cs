@@ -1,0 +1,240 @@
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Net.WebSockets;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Telepresence.Cli.Cluster;
+
+/// <summary>
+/// A small typed client of the Kubernetes API, spoken as plain HTTP over the Unix socket of <c>kubectl proxy</c>.
+/// </summary>
+/// <remarks>Every method throws <see cref="KubeException"/> when the server or the way to it refuses.</remarks>
+internal sealed class KubeClient : IDisposable
+{
+    private static readonly TimeSpan DefaultLimit = TimeSpan.FromSeconds(15);
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+    private static readonly Uri Base = new("http://localhost");
+
+    private readonly HttpMessageInvoker _http;
+    private readonly string _server;
+    private readonly Func<string> _proxyError;
+    private readonly TimeSpan _limit;
+
+    /// <summary>Makes a client; nothing is sent yet.</summary>
+    /// <param name="socketPath">Gives the Unix socket's path at each new connection.</param>
+    /// <param name="server">URL of the API server behind it, for messages.</param>
+    /// <param name="proxyError">What the proxy in between has written to standard error so far.</param>
+    /// <param name="limit">How long to wait for an answer; 15 seconds by default.</param>
+    internal KubeClient(Func<string> socketPath, string server, Func<string>? proxyError = null, TimeSpan? limit = null)
+    {
+        _server = server;
+        _proxyError = proxyError ?? (static () => "");
+        _limit = limit ?? DefaultLimit;
+        _http = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            ConnectCallback = async (_, cancellation) =>
+            {
+                Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                try
+                {
+                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath()), cancellation);
+                    return new NetworkStream(socket, ownsSocket: true);
+                }
+                catch
+                {
+                    socket.Dispose();
+                    throw;
+                }
+            },
+        });
+    }
+
+    /// <summary>Reads an object or a list.</summary>
+    internal async Task<T> GetAsync<T>(KubeRequest request, JsonTypeInfo<T> type, CancellationToken cancellation)
+    {
+        using HttpResponseMessage answer = await SendAsync(request, body: null, cancellation);
+        return await ReadAsync(request, answer, type, cancellation);
+    }
+
+    /// <summary>Sends an object and reads what the server made of it.</summary>
+    internal async Task<T> SendAsync<T>(KubeRequest request, T body, JsonTypeInfo<T> type, CancellationToken cancellation)
+    {
+        using HttpResponseMessage answer = await SendAsync(request, JsonSerializer.SerializeToUtf8Bytes(body, type), cancellation);
+        return await ReadAsync(request, answer, type, cancellation);
+    }
+
+    /// <summary>Deletes an object. One that is gone already is as good.</summary>
+    internal async Task DeleteAsync(KubeRequest request, CancellationToken cancellation)
+    {
+        try
+        {
+            using HttpResponseMessage answer = await SendAsync(request, body: null, cancellation);
+        }
+        catch (KubeException fault) when (fault.IsNotFound)
+        {
+            // Gone already.
+        }
+    }
+
+    /// <summary>Reads plain text, such as a pod's log.</summary>
+    internal async Task<string> ReadTextAsync(KubeRequest request, CancellationToken cancellation)
+    {
+        using HttpResponseMessage answer = await SendAsync(request, body: null, cancellation);
+        return await answer.Content.ReadAsStringAsync(cancellation);
+    }
+
+    /// <summary>Watches: first every object that exists, then every change, until the server ends the watch.</summary>
+    /// <returns>The kind of change (<c>ADDED</c>, <c>MODIFIED</c>, <c>DELETED</c>) and the object.</returns>
+    internal async IAsyncEnumerable<(string Type, T Object)> WatchAsync<T>(KubeRequest request, JsonTypeInfo<T> type, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using HttpResponseMessage answer = await SendAsync(request, body: null, cancellation);
+        using StreamReader lines = new(await answer.Content.ReadAsStreamAsync(cancellation));
+        while (await ReadLineAsync(request, lines, cancellation) is string line)
+        {
+            WatchEvent<JsonElement> change = JsonSerializer.Deserialize(line, KubeJson.Default.WatchEventJsonElement)!;
+            if (change.Type == "ERROR")
+            {
+                KubeStatus? status = change.Object.Deserialize(KubeJson.Default.KubeStatus);
+                throw KubeFailure.FromAnswer(request, status?.Code ?? 500, change.Object.GetRawText(), _server);
+            }
+
+            if (change.Type != "BOOKMARK")
+                yield return (change.Type, change.Object.Deserialize(type)!);
+        }
+    }
+
+    /// <summary>Opens a WebSocket.</summary>
+    /// <param name="request">What to open.</param>
+    /// <param name="subprotocol">The WebSocket subprotocol.</param>
+    /// <param name="cancellation">Ends the attempt, which is limited in time in any case.</param>
+    internal async Task<WebSocket> OpenWebSocketAsync(KubeRequest request, string subprotocol, CancellationToken cancellation)
+    {
+        ClientWebSocket socket = new();
+        socket.Options.AddSubProtocol(subprotocol);
+        socket.Options.KeepAliveInterval = TimeSpan.Zero;
+        socket.Options.CollectHttpResponseDetails = true;
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(_limit);
+        try
+        {
+            await socket.ConnectAsync(new Uri($"ws://localhost{request.Path}"), _http, limit.Token);
+            return socket;
+        }
+        catch (WebSocketException fault)
+        {
+            int status = (int)socket.HttpStatusCode;
+            socket.Dispose();
+            if (status == 0)
+                throw KubeFailure.NoAnswer(request, fault.InnerException ?? fault, _proxyError());
+            throw await RefusedUpgradeAsync(request, status, cancellation);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            socket.Dispose();
+            throw KubeFailure.Timeout(request, _limit, _server);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    // The WebSocket client keeps the status of a refused upgrade and drops the body, where the reason is. Asked without the upgrade the
+    // server gives its reason; when that is only the missing upgrade, the first status stands.
+    private async Task<KubeException> RefusedUpgradeAsync(KubeRequest request, int status, CancellationToken cancellation)
+    {
+        try
+        {
+            using HttpResponseMessage answer = await SendAsync(request, body: null, cancellation);
+        }
+        catch (KubeException fault) when (fault.Status == status)
+        {
+            return fault;
+        }
+        catch (KubeException)
+        {
+            // Answered otherwise without the upgrade.
+        }
+
+        return KubeFailure.FromAnswer(request, status, $"{{\"status\":\"Failure\",\"message\":\"the upgrade to a WebSocket was refused with HTTP {status}\"}}", _server);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(KubeRequest request, byte[]? body, CancellationToken cancellation)
+    {
+        using HttpRequestMessage message = new(request.Method, new Uri(Base, request.Path));
+        message.Headers.Accept.ParseAdd("application/json, */*");
+        if (body is not null)
+        {
+            message.Content = new ByteArrayContent(body);
+            message.Content.Headers.ContentType = Json;
+        }
+
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(_limit);
+        try
+        {
+            // HttpMessageInvoker returns when the headers are there; a watch's body goes on for as long as it likes.
+            HttpResponseMessage answer = await _http.SendAsync(message, limit.Token);
+            if (answer.IsSuccessStatusCode)
+                return answer;
+            using (answer)
+            {
+                string text = await answer.Content.ReadAsStringAsync(limit.Token);
+                throw KubeFailure.FromAnswer(request, (int)answer.StatusCode, text, _server);
+            }
+        }
+        catch (HttpRequestException fault)
+        {
+            throw KubeFailure.NoAnswer(request, fault.InnerException ?? fault, _proxyError());
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw KubeFailure.Timeout(request, _limit, _server);
+        }
+    }
+
+    private async Task<T> ReadAsync<T>(KubeRequest request, HttpResponseMessage answer, JsonTypeInfo<T> type, CancellationToken cancellation)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(_limit);
+        try
+        {
+            await using Stream body = await answer.Content.ReadAsStreamAsync(limit.Token);
+            return await JsonSerializer.DeserializeAsync(body, type, limit.Token)
+                ?? throw KubeFailure.FromAnswer(request, (int)answer.StatusCode, "null", _server);
+        }
+        catch (JsonException fault)
+        {
+            throw KubeFailure.FromAnswer(request, (int)answer.StatusCode, fault.Message, _server);
+        }
+        catch (Exception fault) when (fault is HttpRequestException or IOException)
+        {
+            throw KubeFailure.NoAnswer(request, fault, _proxyError());
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw KubeFailure.Timeout(request, _limit, _server);
+        }
+    }
+
+    private async Task<string?> ReadLineAsync(KubeRequest request, StreamReader lines, CancellationToken cancellation)
+    {
+        try
+        {
+            return await lines.ReadLineAsync(cancellation);
+        }
+        catch (Exception fault) when (fault is HttpRequestException or IOException)
+        {
+            throw KubeFailure.NoAnswer(request, fault, _proxyError());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+namespace Telepresence.Cli.Cluster;
+
+/// <summary>One request to the API server: how it is sent, and how it is named to a person who lacks the right to send it.</summary>
+/// <param name="Method">HTTP method.</param>
+/// <param name="Verb">RBAC verb: <c>create</c>.</param>
+/// <param name="Resource">RBAC resource, with its group: <c>deployments.apps</c>.</param>
+/// <param name="Namespace">Namespace, or null for a resource of the whole cluster.</param>
+/// <param name="Path">Path and query.</param>
+internal sealed record KubeRequest(HttpMethod Method, string Verb, string Resource, string? Namespace, string Path)
+{
+    private const string Core = "/api/v1", Apps = "/apis/apps/v1", Networking = "/apis/networking.k8s.io/v1";
+
+    internal static KubeRequest CreateDeployment(string ns) =>
+        new(HttpMethod.Post, "create", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments?fieldManager=telepresence");
+
+    internal static KubeRequest GetDeployment(string ns, string name) =>
+        new(HttpMethod.Get, "get", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments/{Escape(name)}");
+
+    internal static KubeRequest DeleteDeployment(string ns, string name) =>
+        new(HttpMethod.Delete, "delete", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments/{Escape(name)}?propagationPolicy=Background");
+
+    internal static KubeRequest WatchDeployment(string ns, string name) =>
+        new(HttpMethod.Get, "watch", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments?watch=1&timeoutSeconds=300&fieldSelector={Escape("metadata.name=" + name)}");
+
+    internal static KubeRequest ListPods(string ns, string? labels = null) =>
+        new(HttpMethod.Get, "list", "pods", ns, $"{Core}/namespaces/{Escape(ns)}/pods{(labels is null ? "" : "?labelSelector=" + Escape(labels))}");
+
+    internal static KubeRequest WatchPods(string ns, string labels) =>
+        new(HttpMethod.Get, "watch", "pods", ns, $"{Core}/namespaces/{Escape(ns)}/pods?watch=1&timeoutSeconds=300&labelSelector={Escape(labels)}");
+
+    internal static KubeRequest PodLog(string ns, string pod, bool previous) =>
+        new(HttpMethod.Get, "get", "pods/log", ns, $"{Core}/namespaces/{Escape(ns)}/pods/{Escape(pod)}/log?tailLines=3{(previous ? "&previous=true" : "")}");
+
+    internal static KubeRequest PortForward(string ns, string pod, int port) =>
+        new(HttpMethod.Get, "create", "pods/portforward", ns, $"{Core}/namespaces/{Escape(ns)}/pods/{Escape(pod)}/portforward?ports={port}");
+
+    internal static KubeRequest ListServices(string ns) =>
+        new(HttpMethod.Get, "list", "services", ns, $"{Core}/namespaces/{Escape(ns)}/services");
+
+    internal static KubeRequest TryCreateService(string ns) =>
+        new(HttpMethod.Post, "create", "services", ns, $"{Core}/namespaces/{Escape(ns)}/services?dryRun=All");
+
+    internal static KubeRequest ListNodes() =>
+        new(HttpMethod.Get, "list", "nodes", null, $"{Core}/nodes");
+
+    internal static KubeRequest ListServiceCidrs() =>
+        new(HttpMethod.Get, "list", "servicecidrs.networking.k8s.io", null, $"{Networking}/servicecidrs");
+
+    private static string Escape(string text) => Uri.EscapeDataString(text);
+}

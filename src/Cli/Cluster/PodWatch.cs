@@ -1,0 +1,191 @@
+using System.Text.Json.Serialization.Metadata;
+using System.Threading.Channels;
+
+namespace Telepresence.Cli.Cluster;
+
+/// <summary>
+/// Waits until the proxy pod runs, and says meanwhile what it waits for.
+/// </summary>
+/// <remarks>
+/// Two watches, on the Deployment (it alone knows that a quota or an admission rule keeps the pod from being made) and on its pods,
+/// feed <see cref="PodDiagnosis"/>. Where the user may not watch, the same is read twice a second.
+/// </remarks>
+internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Action<string> progress)
+{
+    // A pod that is merely slow is waited for: images are large and registries far. What blocks it may pass, but seldom does.
+    private static readonly TimeSpan TotalLimit = TimeSpan.FromMinutes(5), BlockedLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500), RetryInterval = TimeSpan.FromSeconds(1);
+
+    private static readonly bool[] PreviousThenPresent = [true, false];
+
+    private readonly Dictionary<string, Pod> _pods = [];
+    private Deployment? _deployment;
+
+    /// <summary>Waits.</summary>
+    /// <returns>The running pod.</returns>
+    /// <exception cref="UserError">It cannot start, or does not within five minutes.</exception>
+    /// <exception cref="SysctlsForbiddenException">The cluster forbids the sysctls that it asks for.</exception>
+    internal async Task<Pod> WaitAsync(CancellationToken cancellation)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        stop.CancelAfter(TotalLimit);
+        Channel<Action> changes = Channel.CreateUnbounded<Action>();
+        Task[] watches =
+        [
+            FollowAsync(KubeRequest.WatchDeployment(deployment.Namespace, deployment.Name), KubeJson.Default.Deployment, OnDeployment, changes.Writer, stop.Token),
+            FollowAsync(KubeRequest.WatchPods(deployment.Namespace, deployment.PodSelector), KubeJson.Default.Pod, OnPod, changes.Writer, stop.Token),
+        ];
+        try
+        {
+            return await ExamineAsync(changes.Reader, stop.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            PodDiagnosis last = PodDiagnosis.Examine(_deployment, _pods.Values);
+            throw new UserError(last.ExitCode == ExitCode.Success ? ExitCode.ProxySilent : last.ExitCode, $"The proxy pod did not start within {TotalLimit.TotalMinutes:0} minutes: {last.Text}.");
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAll(watches).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<Pod> ExamineAsync(ChannelReader<Action> changes, CancellationToken cancellation)
+    {
+        string said = "";
+        DateTime? blockedSince = null;
+        while (true)
+        {
+            PodDiagnosis now = PodDiagnosis.Examine(_deployment, _pods.Values);
+            if (now.Progress == PodProgress.Running)
+                return now.Pod!;
+            if (now.Progress == PodProgress.Failed)
+                throw await FailureAsync(now, cancellation);
+            if (now.Progress == PodProgress.Blocked)
+            {
+                blockedSince ??= DateTime.UtcNow;
+                if (DateTime.UtcNow - blockedSince > BlockedLimit)
+                    throw new UserError(now.ExitCode, $"{now.Text}; {BlockedLimit.TotalSeconds:0} seconds did not change that, free resources or choose another namespace with --namespace.");
+            }
+            else
+            {
+                blockedSince = null;
+            }
+
+            if (now.Text != said)
+                progress(said = now.Text);
+            using CancellationTokenSource wake = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            if (blockedSince is not null)
+                wake.CancelAfter(RetryInterval);
+            try
+            {
+                (await changes.ReadAsync(wake.Token))();
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                // Time to look whether it is blocked for too long.
+            }
+        }
+    }
+
+    private async Task<Exception> FailureAsync(PodDiagnosis failed, CancellationToken cancellation)
+    {
+        if (failed.SysctlsForbidden && deployment.WithSysctls)
+            return new SysctlsForbiddenException(failed.Text);
+        string log = failed.HasLog ? await LastWordsAsync(cancellation) : "";
+        return new UserError(failed.ExitCode, log.Length > 0 ? $"{failed.Text}; its last words: {log}." : $"{failed.Text}.");
+    }
+
+    private async Task<string> LastWordsAsync(CancellationToken cancellation)
+    {
+        foreach (string name in _pods.Keys)
+        {
+            foreach (bool previous in PreviousThenPresent)
+            {
+                try
+                {
+                    string text = await client.ReadTextAsync(KubeRequest.PodLog(deployment.Namespace, name, previous), cancellation);
+                    string line = string.Join(" | ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).TrimEnd('.');
+                    if (line.Length > 0)
+                        return line;
+                }
+                catch (KubeException)
+                {
+                    // No log of that run, or no right to read it; the failure is reported without.
+                }
+            }
+        }
+
+        return "";
+    }
+
+    private void OnDeployment(string type, Deployment seen) => _deployment = type == "DELETED" ? null : seen;
+
+    private void OnPod(string type, Pod seen)
+    {
+        if (type == "DELETED")
+            _pods.Remove(seen.Metadata.Name!);
+        else
+            _pods[seen.Metadata.Name!] = seen;
+    }
+
+    // Follows one watch for as long as it takes: servers end watches now and then, links break. A fault that will not pass ends the wait.
+    private async Task FollowAsync<T>(KubeRequest watch, JsonTypeInfo<T> type, Action<string, T> onChange, ChannelWriter<Action> changes, CancellationToken cancellation)
+    {
+        while (!cancellation.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach ((string kind, T seen) in client.WatchAsync(watch, type, cancellation))
+                    changes.TryWrite(() => onChange(kind, seen));
+            }
+            catch (KubeException fault) when (fault.IsForbidden)
+            {
+                await PollAsync(changes, cancellation);
+            }
+            catch (KubeException fault) when (fault.Status is 0 or 410 or 429 or >= 500)
+            {
+                await Task.Delay(RetryInterval, cancellation);
+            }
+            catch (KubeException fault)
+            {
+                changes.TryWrite(() => throw fault);
+                return;
+            }
+        }
+    }
+
+    private async Task PollAsync(ChannelWriter<Action> changes, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            try
+            {
+                KubeList<Pod> pods = await client.GetAsync(KubeRequest.ListPods(deployment.Namespace, deployment.PodSelector), KubeJson.Default.KubeListPod, cancellation);
+                Deployment seen = await client.GetAsync(KubeRequest.GetDeployment(deployment.Namespace, deployment.Name), KubeJson.Default.Deployment, cancellation);
+                changes.TryWrite(() =>
+                {
+                    _deployment = seen;
+                    _pods.Clear();
+                    foreach (Pod pod in pods.Items ?? [])
+                        OnPod("ADDED", pod);
+                });
+            }
+            catch (KubeException fault) when (fault.Status is 401 or 403)
+            {
+                changes.TryWrite(() => throw fault);
+                return;
+            }
+            catch (KubeException)
+            {
+                // Asked again below; the total limit ends a server that never answers.
+            }
+
+            await Task.Delay(PollInterval, cancellation);
+        }
+    }
+}
+
+/// <summary>The cluster forbids the sysctls that the proxy pod asks for; it works without, a little less.</summary>
+internal sealed class SysctlsForbiddenException(string message) : Exception(message);

@@ -1,0 +1,104 @@
+using System.Net.Sockets;
+
+namespace Telepresence.Cli.Daemon;
+
+/// <summary>Listens for front ends on a Unix socket and serves each as a task.</summary>
+internal sealed class ControlServer : IAsyncDisposable
+{
+    private readonly Socket _listener;
+    private readonly string _path;
+    private readonly uint _uid;
+    private readonly Func<ControlConnection, CancellationToken, Task> _serve;
+    private readonly FileLog _log;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _accepting;
+    private int _connections;
+
+    private ControlServer(Socket listener, string path, uint uid, Func<ControlConnection, CancellationToken, Task> serve, FileLog log)
+    {
+        _listener = listener;
+        _path = path;
+        _uid = uid;
+        _serve = serve;
+        _log = log;
+        _accepting = AcceptAsync();
+    }
+
+    /// <summary>Called when the last connection has ended.</summary>
+    internal Action? Idle { get; set; }
+
+    /// <summary>How many front ends are connected.</summary>
+    internal int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>Begins to listen; a socket that a dead daemon left is replaced.</summary>
+    /// <param name="path">Path; the socket is readable and writable by its owner only.</param>
+    /// <param name="uid">Who may connect, besides root.</param>
+    /// <param name="serve">Serves one connection.</param>
+    /// <param name="log">For what goes wrong with one connection.</param>
+    internal static ControlServer Start(string path, uint uid, Func<ControlConnection, CancellationToken, Task> serve, FileLog log)
+    {
+        File.Delete(path);
+        Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        uint mask = Posix.umask(0b001_111_111);
+        try
+        {
+            listener.Bind(new UnixDomainSocketEndPoint(path));
+        }
+        finally
+        {
+            _ = Posix.umask(mask);
+        }
+
+        listener.Listen(16);
+        return new ControlServer(listener, path, uid, serve, log);
+    }
+
+    /// <summary>Takes no more connections and ends those there are.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        File.Delete(_path);
+        await _stopping.CancelAsync();
+        _listener.Dispose();
+        await _accepting;
+        _stopping.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (true)
+        {
+            Socket socket;
+            try
+            {
+                socket = await _listener.AcceptAsync(_stopping.Token);
+            }
+            catch (Exception fault) when (fault is OperationCanceledException or SocketException or ObjectDisposedException)
+            {
+                return;
+            }
+
+            Interlocked.Increment(ref _connections);
+            _ = ServeAsync(new ControlConnection(socket));
+        }
+    }
+
+    private async Task ServeAsync(ControlConnection connection)
+    {
+        try
+        {
+            await using (connection)
+            {
+                if (connection.PeerIs(_uid))
+                    await _serve(connection, _stopping.Token);
+            }
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        {
+            // The front end went away in the middle, or the daemon ends.
+            _log.Detail($"a front end's connection ended: {fault.Message}");
+        }
+
+        if (Interlocked.Decrement(ref _connections) == 0)
+            Idle?.Invoke();
+    }
+}

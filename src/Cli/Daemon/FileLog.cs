@@ -1,0 +1,69 @@
+using System.Globalization;
+
+namespace Telepresence.Cli.Daemon;
+
+/// <summary>
+/// A daemon's log: one line for each event, with the time. Keys, tokens and environment variables are never given to it.
+/// </summary>
+internal sealed class FileLog : IDisposable
+{
+    private const long LongestBytes = 10 * 1024 * 1024;
+
+    private readonly Lock _lock = new();
+    private readonly StreamWriter? _writer;
+    private readonly bool _verbose;
+
+    private FileLog(string path, StreamWriter? writer, bool verbose)
+    {
+        Path = path;
+        _writer = writer;
+        _verbose = verbose;
+    }
+
+    /// <summary>Where it is.</summary>
+    internal string Path { get; }
+
+    /// <summary>Opens a log for appending; one that has grown past 10 MB is set aside as <c>….1</c> first.</summary>
+    /// <param name="path">File.</param>
+    /// <param name="verbose">Whether details are written.</param>
+    /// <returns>A log that writes nothing when the file cannot be opened: that must not keep anybody from connecting, or undoing.</returns>
+    internal static FileLog Open(string path, bool verbose)
+    {
+        try
+        {
+            if (System.IO.Path.GetDirectoryName(path) is { Length: > 0 } directory)
+                Directory.CreateDirectory(directory, DaemonPaths.Private);
+            if (new FileInfo(path) is { Exists: true, Length: > LongestBytes })
+                File.Move(path, path + ".1", overwrite: true);
+            FileStream file = new(path, new FileStreamOptions
+            {
+                Mode = FileMode.Append,
+                Access = FileAccess.Write,
+                Share = FileShare.ReadWrite | FileShare.Delete,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
+            return new FileLog(path, new StreamWriter(file) { AutoFlush = true }, verbose);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return new FileLog($"{path} (which cannot be written: {fault.Message})", null, verbose);
+        }
+    }
+
+    /// <summary>Writes a line.</summary>
+    internal void Write(string line)
+    {
+        lock (_lock)
+            _writer?.WriteLine($"{DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)} {line}");
+    }
+
+    /// <summary>Writes a line when details were asked for.</summary>
+    internal void Detail(string line)
+    {
+        if (_verbose)
+            Write(line);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _writer?.Dispose();
+}

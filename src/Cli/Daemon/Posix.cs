@@ -1,0 +1,148 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Telepresence.Cli.Daemon;
+
+/// <summary>The calls of libc about processes, users and sockets that .NET does not offer. 64-bit Linux, glibc and musl.</summary>
+internal static unsafe partial class Posix
+{
+    internal const int SIGTERM = 15, SIGKILL = 9;
+    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000;
+    internal const int MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_TRUNC = 0x20, MSG_CTRUNC = 0x08;
+    internal const int SHUT_RDWR = 2;
+    internal const int EINTR = 4, EPIPE = 32, ECONNRESET = 104, ENOTCONN = 107;
+    private const int F_SETFD = 2, FD_CLOEXEC = 1;
+    private const int SOL_SOCKET = 1, SO_PEERCRED = 17;
+    private const int ERANGE = 34;
+
+    /// <summary>A user of this machine, from the user database.</summary>
+    internal sealed record UserEntry(uint Uid, uint Gid, string Name, string Home);
+
+    /// <summary>Who is at the other end of a Unix socket, as the kernel saw it when it connected.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct PeerCredentials
+    {
+        internal int Pid;
+        internal uint Uid;
+        internal uint Gid;
+    }
+
+    /// <summary>The effective user id; 0 is root.</summary>
+    [LibraryImport("libc")]
+    internal static partial uint geteuid();
+
+    [LibraryImport("libc")]
+    internal static partial uint getegid();
+
+    [LibraryImport("libc")]
+    internal static partial int getppid();
+
+    /// <summary>Leaves the terminal and the process group; fails harmlessly for a group leader.</summary>
+    [LibraryImport("libc")]
+    internal static partial int setsid();
+
+    [LibraryImport("libc")]
+    internal static partial uint umask(uint mask);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int kill(int pid, int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int socketpair(int domain, int type, int protocol, int* pair);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int shutdown(int fd, int how);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int lchown(byte* path, uint uid, uint gid);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int dup2(int from, int to);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(int fd, int command, int argument);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int getsockopt(int fd, int level, int name, void* value, uint* length);
+
+    [LibraryImport("libc")]
+    private static partial int getpwuid_r(uint uid, Passwd* entry, byte* buffer, nuint length, Passwd** result);
+
+    /// <summary>Gives a file to another user; a symbolic link is not followed.</summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    internal static void ChangeOwner(string path, uint uid, uint gid)
+    {
+        fixed (byte* at = Encoding.UTF8.GetBytes(path + '\0'))
+        {
+            if (lchown(at, uid, gid) != 0)
+                throw Failure($"chown {path}");
+        }
+    }
+
+    /// <summary>Points standard input, output and error to <paramref name="file"/>, so that nobody waits for this process to close them.</summary>
+    internal static void RedirectStandardStreams(SafeHandle file)
+    {
+        for (int stream = 0; stream <= 2; stream++)
+        {
+            if (dup2((int)file.DangerousGetHandle(), stream) < 0)
+                throw Failure("dup2");
+        }
+    }
+
+    /// <summary>Says whether programs that this process starts inherit the descriptor.</summary>
+    internal static void SetInheritable(int fd, bool inheritable)
+    {
+        if (fcntl(fd, F_SETFD, inheritable ? 0 : FD_CLOEXEC) < 0)
+            throw Failure($"fcntl on descriptor {fd}");
+    }
+
+    /// <summary>Who connected to the socket <paramref name="fd"/>.</summary>
+    internal static PeerCredentials PeerOf(int fd)
+    {
+        PeerCredentials peer;
+        uint length = (uint)sizeof(PeerCredentials);
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer : throw Failure("SO_PEERCRED");
+    }
+
+    /// <summary>The user database's entry of <paramref name="uid"/>, or null.</summary>
+    internal static UserEntry? FindUser(uint uid)
+    {
+        byte[] buffer = new byte[1024];
+        while (true)
+        {
+            Passwd entry;
+            Passwd* result;
+            fixed (byte* at = buffer)
+            {
+                int error = getpwuid_r(uid, &entry, at, (nuint)buffer.Length, &result);
+                if (error == 0)
+                    return result == null ? null : new UserEntry(entry.Uid, entry.Gid, Text(entry.Name), Text(entry.Directory));
+                if (error != ERANGE)
+                    throw new IOException($"looking up user {uid}: {Marshal.GetPInvokeErrorMessage(error)}", error);
+            }
+
+            buffer = new byte[buffer.Length * 2];
+        }
+    }
+
+    internal static IOException Failure(string what)
+    {
+        int error = Marshal.GetLastPInvokeError();
+        return new IOException($"{what}: {Marshal.GetPInvokeErrorMessage(error)}", error);
+    }
+
+    private static string Text(byte* text) => Marshal.PtrToStringUTF8((nint)text) ?? "";
+
+    /// <summary><c>struct passwd</c>.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Passwd
+    {
+        internal byte* Name;
+        internal byte* Password;
+        internal uint Uid;
+        internal uint Gid;
+        internal byte* Gecos;
+        internal byte* Directory;
+        internal byte* Shell;
+    }
+}

@@ -1,0 +1,271 @@
+using System.Runtime.InteropServices;
+
+using Telepresence.Cli.Machine;
+
+namespace Telepresence.Cli.Daemon;
+
+/// <summary>
+/// The small process with privileges: it owns the changes to the machine and their journal, and starts the user daemon, which does
+/// everything else as the invoking user.
+/// </summary>
+/// <remarks>
+/// It lives as long as a connection, or somebody who waits for one. Front ends reach it over a Unix socket that only root can use.
+/// </remarks>
+internal sealed class RootDaemon : IAsyncDisposable
+{
+    private readonly IMachine _machine;
+    private readonly FileLog _log;
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ControlServer _server;
+    private RootSession? _session;
+    private volatile bool _closing;
+
+    /// <summary>Begins to listen.</summary>
+    internal RootDaemon(IMachine machine, FileLog log)
+    {
+        _machine = machine;
+        _log = log;
+        _server = ControlServer.Start(DaemonPaths.RootSocket, Posix.geteuid(), ServeAsync, log);
+        _server.Idle = EndWhenUnused;
+    }
+
+    /// <summary>Ends when there is no connection and nobody waits for one.</summary>
+    internal Task Over => _over.Task;
+
+    /// <summary>Runs the daemon: <c>telepresence daemon-root</c>.</summary>
+    internal static async Task<int> RunAsync()
+    {
+        _ = Posix.setsid();
+        using FileLog log = FileLog.Open(DaemonPaths.RootLog, verbose: true);
+        try
+        {
+            DaemonPaths.MakeRuntime();
+            using Journal journal = OpenJournal();
+            MachineOwner machine = new(journal);
+            await UndoLeftoversAsync(journal, machine, log);
+            await using RootDaemon daemon = new(machine, log);
+            TellStarter("ready");
+            using Guardian guardian = Guardian.Start("daemon-root", "--undo");
+            using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);
+            using PosixSignalRegistration interrupt = daemon.On(PosixSignal.SIGINT);
+            using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
+
+            // The front end connects right behind "ready"; should it have died instead, nobody ever will.
+            _ = Task.Delay(TimeSpan.FromSeconds(10)).ContinueWith(_ => daemon.EndWhenUnused(), TaskScheduler.Default);
+            await daemon.Over;
+            log.Write("root daemon ends");
+            return ExitCode.Success;
+        }
+        catch (UserError error)
+        {
+            log.Write(error.Message);
+            TellStarter($"{error.ExitCode} {error.Message}");
+            return error.ExitCode;
+        }
+    }
+
+    /// <summary>Takes back what a dead root daemon left: <c>telepresence daemon-root --undo</c>.</summary>
+    internal static async Task<int> UndoAsync()
+    {
+        using FileLog log = FileLog.Open(DaemonPaths.RootLog, verbose: true);
+        using Journal journal = OpenJournal();
+        return await UndoLeftoversAsync(journal, new MachineOwner(journal), log) ? ExitCode.Success : ExitCode.LocalNetwork;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _turn.Dispose();
+    }
+
+    private static async Task<bool> UndoLeftoversAsync(Journal journal, MachineOwner machine, FileLog log)
+    {
+        if (journal.Open.Count == 0)
+            return true;
+        log.Write($"taking back what an earlier daemon left: {string.Join(", ", journal.Open.Select(static change => change.Description))}");
+        IReadOnlyList<string> left = await machine.UndoAsync();
+        foreach (string sentence in left)
+            log.Write(sentence);
+        return left.Count == 0;
+    }
+
+    // The journal's lock is the daemon's: one at a time. A guardian that undoes holds it for a moment.
+    private static Journal OpenJournal()
+    {
+        const int attempts = 100;
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return Journal.OpenAt(DaemonPaths.RootJournal);
+            }
+            catch (IOException fault)
+            {
+                if (attempt == attempts)
+                    throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened ({fault.Message}); another root daemon may be running, telepresence quit ends it.", fault);
+            }
+            catch (UnauthorizedAccessException fault)
+            {
+                throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened: {fault.Message}.", fault);
+            }
+
+            Thread.Sleep(50);
+        }
+    }
+
+    // One line on standard output says how the start went; from then on the terminal is not ours.
+    private static void TellStarter(string line)
+    {
+        Console.Out.WriteLine(line);
+        Console.Out.Flush();
+        using FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.ReadWrite);
+        Posix.RedirectStandardStreams(nowhere.SafeFileHandle);
+    }
+
+    private PosixSignalRegistration On(PosixSignal signal) => PosixSignalRegistration.Create(signal, context =>
+    {
+        context.Cancel = true;
+        _log.Write($"{signal}: undoing everything");
+        _ = QuitAsync();
+    });
+
+    private async Task ServeAsync(ControlConnection connection, CancellationToken cancellation)
+    {
+        while (await connection.ReceiveAsync(cancellation) is Message message)
+        {
+            switch (message.Kind)
+            {
+                case MessageKind.Connect:
+                    await ConnectAsync(connection, message.Connect!, cancellation);
+                    return;
+                case MessageKind.Status:
+                    await connection.SendAsync(new Message { Kind = MessageKind.Status, Status = await GetStatusAsync() }, cancellation);
+                    break;
+                case MessageKind.Quit:
+                    string? left = await QuitAsync();
+                    await connection.SendAsync(new Message { Kind = MessageKind.Disconnected, Text = left, Code = left is null ? 1 : 0 }, cancellation);
+                    return;
+                default:
+                    throw new IOException($"a front end does not send {message.Kind}");
+            }
+        }
+    }
+
+    private async Task ConnectAsync(ControlConnection connection, ConnectRequest request, CancellationToken cancellation)
+    {
+        try
+        {
+            if (await EnterAsync(request, connection, cancellation) is not var (session, mine))
+            {
+                await connection.SendAsync(new Message { Kind = MessageKind.Closing }, cancellation);
+                return;
+            }
+
+            using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            Task<Message?> next = connection.ReceiveAsync(gone.Token);
+            if (await Task.WhenAny(session.Connected, next) == next && mine && !session.Connected.IsCompletedSuccessfully)
+            {
+                // Cancelled, or the front end died while it waited: as if it had never been.
+                await session.EndAsync(new UserError(ExitCode.Interrupted, "Cancelled; nothing was changed."));
+            }
+
+            string text = await session.Connected;
+            await connection.SendAsync(new Message { Kind = mine ? MessageKind.Connected : MessageKind.AlreadyConnected, Text = text }, cancellation);
+            if (mine && request.Hold)
+            {
+                // The command runs; the connection ends with the front end, however that ends.
+                await Task.WhenAny(next, session.Ended);
+                string left = await session.EndAsync(new UserError(ExitCode.Success, "The command ended."));
+                if (!next.IsFaulted && await next is not null)
+                    await connection.SendAsync(new Message { Kind = MessageKind.Disconnected, Text = left, Code = 0 }, cancellation);
+            }
+
+            await gone.CancelAsync();
+        }
+        catch (UserError error)
+        {
+            await connection.SendAsync(Message.Failure(error), cancellation);
+        }
+    }
+
+    // Null when the daemon is just ending.
+    private async Task<(RootSession Session, bool Mine)?> EnterAsync(ConnectRequest request, ControlConnection connection, CancellationToken cancellation)
+    {
+        if (request.Version != ProductVersion.Text)
+            throw new UserError(ExitCode.DaemonVersion, $"The running daemon is version {ProductVersion.Text} and this program is {request.Version}; run telepresence quit, then connect again.");
+        await _turn.WaitAsync(cancellation);
+        try
+        {
+            if (_closing)
+                return null;
+            if (_session is { } present)
+            {
+                return request.IsSameAs(present.Request)
+                    ? (present, false)
+                    : throw new UserError(ExitCode.TargetChanged, "Cluster configuration changed, please quit telepresence and reconnect");
+            }
+
+            RootSession session = RootSession.Start(request, _machine, _log);
+            session.Progress = text => _ = TellAsync(connection, text);
+            _session = session;
+            _ = ForgetAsync(session);
+            return (session, true);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task TellAsync(ControlConnection connection, string text)
+    {
+        try
+        {
+            await connection.SendAsync(new Message { Kind = MessageKind.Progress, Text = text }, CancellationToken.None);
+        }
+        catch (Exception fault) when (fault is IOException or ObjectDisposedException)
+        {
+            _log.Detail($"nobody to tell: {text}");
+        }
+    }
+
+    private async Task ForgetAsync(RootSession session)
+    {
+        await session.Ended;
+        await _turn.WaitAsync();
+        _session = null;
+        _turn.Release();
+        EndWhenUnused();
+    }
+
+    private async Task<string?> QuitAsync()
+    {
+        _closing = true;
+        RootSession? session = _session;
+        string? left = session is null ? null : await session.EndAsync(new UserError(ExitCode.Interrupted, "Disconnected while connecting."));
+
+
+        // Front ends get their answers and go; one that does not go is not waited for.
+        _ = Task.Delay(TimeSpan.FromSeconds(3)).ContinueWith(_ => _over.TrySetResult(), TaskScheduler.Default);
+        EndWhenUnused();
+        return left;
+    }
+
+    private async Task<StatusReport> GetStatusAsync()
+    {
+        StatusReport? report = _session is { } session ? await session.GetStatusAsync() : null;
+        report ??= new StatusReport();
+        return report with { RootDaemon = report.RootDaemon with { Running = true, Name = "OSS Root Daemon", Version = ProductVersion.Text } };
+    }
+
+    private void EndWhenUnused()
+    {
+        if (_session is null && _server.Connections == 0)
+        {
+            _closing = true;
+            _over.TrySetResult();
+        }
+    }
+}
