@@ -1,1 +1,43 @@
-return 0;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
+using Telepresence.Cli.Commands;
+using Telepresence.Cli.Daemon;
+
+namespace Telepresence.Cli;
+
+/// <summary>Where the process begins.</summary>
+internal static class Program
+{
+    // What people and scripts call often is answered without building the tree of verbs: that alone costs as much as the rest.
+    private static int Main(string[] arguments)
+    {
+        switch (arguments)
+        {
+            case ["--version"]:
+                Console.Out.WriteLine(ProductVersion.Text);
+                return ExitCode.Success;
+            case ["status"]:
+                return Status(json: false);
+            case ["status", "--output", "json"] or ["status", "--output=json"]:
+                return Status(json: true);
+            case ["daemon-root"]:
+                return RootDaemon.RunAsync().GetAwaiter().GetResult();
+            case ["daemon-root", "--undo"]:
+                return RootDaemon.UndoAsync().GetAwaiter().GetResult();
+            case ["daemon-user", "--channel", string channel, "--directory", string directory] when int.TryParse(channel, CultureInfo.InvariantCulture, out int number):
+                return UserDaemon.RunAsync(number, directory).GetAwaiter().GetResult();
+            case ["daemon-user", "--undo"]:
+                return UserDaemon.UndoAsync().GetAwaiter().GetResult();
+            default:
+                return Tree(arguments);
+        }
+    }
+
+    private static int Status(bool json) =>
+        VerbRunner.RunAsync("status", json: false, outputIsTaken: false, _ => StatusCommand.RunAsync(json, Console.Out)).GetAwaiter().GetResult();
+
+    // Apart, so that the assemblies it needs are not loaded for the others.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Tree(string[] arguments) => CommandTree.RunAsync(arguments).GetAwaiter().GetResult();
+}

@@ -30,7 +30,18 @@ public sealed record DeploymentChange(string Namespace, string Name, string Cont
     {
         if (Client is null || Object is null)
             throw new InvalidOperationException("A change read from a journal can only be undone.");
-        await Client.SendAsync(KubeRequest.CreateDeployment(Namespace), Object, KubeJson.Default.Deployment, cancellation);
+
+        // A request that is cut off may still be carried out, behind the undo. So it is let finish, if it does so soon.
+        Task making = Client.SendAsync(KubeRequest.CreateDeployment(Namespace), Object, KubeJson.Default.Deployment, CancellationToken.None);
+        try
+        {
+            await making.WaitAsync(cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            await Task.WhenAny(making, Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None));
+            throw;
+        }
     }
 
     /// <inheritdoc/>

@@ -53,13 +53,15 @@ internal sealed class ControlServer : IAsyncDisposable
         return new ControlServer(listener, path, uid, serve, log);
     }
 
-    /// <summary>Takes no more connections and ends those there are.</summary>
+    /// <summary>Takes no more connections, and ends those that do not end by themselves within a second.</summary>
     public async ValueTask DisposeAsync()
     {
         File.Delete(_path);
-        await _stopping.CancelAsync();
         _listener.Dispose();
         await _accepting;
+        for (int wait = 0; wait < 50 && Connections > 0; wait++)
+            await Task.Delay(20);
+        await _stopping.CancelAsync();
         _stopping.Dispose();
     }
 

@@ -41,7 +41,13 @@ internal sealed class RootDaemon : IAsyncDisposable
         try
         {
             DaemonPaths.MakeRuntime();
-            using Journal journal = OpenJournal();
+            using Journal? journal = await OpenJournalAsync();
+            if (journal is null)
+            {
+                TellStarter("ready");
+                return ExitCode.Success;
+            }
+
             MachineOwner machine = new(journal);
             await UndoLeftoversAsync(journal, machine, log);
             await using RootDaemon daemon = new(machine, log);
@@ -69,8 +75,8 @@ internal sealed class RootDaemon : IAsyncDisposable
     internal static async Task<int> UndoAsync()
     {
         using FileLog log = FileLog.Open(DaemonPaths.RootLog, verbose: true);
-        using Journal journal = OpenJournal();
-        return await UndoLeftoversAsync(journal, new MachineOwner(journal), log) ? ExitCode.Success : ExitCode.LocalNetwork;
+        using Journal? journal = await OpenJournalAsync();
+        return journal is null || await UndoLeftoversAsync(journal, new MachineOwner(journal), log) ? ExitCode.Success : ExitCode.LocalNetwork;
     }
 
     /// <inheritdoc/>
@@ -91,8 +97,8 @@ internal sealed class RootDaemon : IAsyncDisposable
         return left.Count == 0;
     }
 
-    // The journal's lock is the daemon's: one at a time. A guardian that undoes holds it for a moment.
-    private static Journal OpenJournal()
+    // The journal's lock is the daemon's: one at a time. A guardian that undoes holds it for a moment. Null when a daemon runs already.
+    private static async Task<Journal?> OpenJournalAsync()
     {
         const int attempts = 100;
         for (int attempt = 1; ; attempt++)
@@ -111,7 +117,13 @@ internal sealed class RootDaemon : IAsyncDisposable
                 throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened: {fault.Message}.", fault);
             }
 
-            Thread.Sleep(50);
+            if (ControlConnection.TryConnect(DaemonPaths.RootSocket) is { } running)
+            {
+                await running.DisposeAsync();
+                return null;
+            }
+
+            await Task.Delay(50);
         }
     }
 

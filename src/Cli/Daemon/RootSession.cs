@@ -178,6 +178,7 @@ internal sealed class RootSession : IAsyncDisposable
             await _machineTurn.WaitAsync();
             left.AddRange(await _machine.UndoAsync());
             left.Add(await stopping);
+            _channel.Dispose();
             await WaitForExitAsync();
         }
         catch (Exception fault)
@@ -187,7 +188,6 @@ internal sealed class RootSession : IAsyncDisposable
             left.Add($"not everything was undone ({fault.Message}); the next connect does it");
         }
 
-        _channel.Dispose();
         string text = string.Join(' ', left.Where(static sentence => sentence.Length > 0));
         _log.Write($"session over: {reason.Message} {text}".TrimEnd());
         _connected.TrySetException(reason);

@@ -1,0 +1,226 @@
+using System.Runtime.InteropServices;
+
+using Telepresence.Cli.Cluster;
+using Telepresence.Cli.Daemon;
+
+namespace Telepresence.Cli.Commands;
+
+/// <summary>
+/// <c>connect [-- CMD]</c>: has the daemons connect, shows what they wait for, and runs the command.
+/// </summary>
+/// <remarks>Until it is connected, Ctrl-C and SIGTERM take everything back; so does this process's death, which the daemon notices.</remarks>
+internal sealed class ConnectCommand : IDisposable
+{
+    private readonly ConnectArguments _arguments;
+    private readonly Terminal _terminal;
+    private readonly InvokingUser _user = InvokingUser.Resolve();
+    private readonly CancellationTokenSource _interrupted = new();
+    private readonly PosixSignalRegistration _interrupt, _terminate;
+    private CommandRunner? _runner;
+    private int _signalExitCode;
+
+    internal ConnectCommand(ConnectArguments arguments, Terminal terminal)
+    {
+        _arguments = arguments;
+        _terminal = terminal;
+        _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+    }
+
+    /// <summary>Runs the verb.</summary>
+    /// <returns>The exit code.</returns>
+    /// <exception cref="UserError">It does not work.</exception>
+    internal async Task<int> RunAsync()
+    {
+        ConnectOptions options = _arguments.Check();
+        CheckMachine();
+        if (_arguments.Command.Count > 0)
+            _runner = CommandRunner.Find(_user, _arguments.Command);
+        try
+        {
+            (ControlConnection connection, Message answer) = await EnterAsync(options);
+            await using (connection)
+            {
+                bool mine = answer.Kind == MessageKind.Connected;
+                if (mine)
+                    _terminal.Say(answer.Text ?? "Connected");
+                if (_runner is null)
+                    return ExitCode.Success;
+                int exitCode = await _runner.RunAsync();
+                if (mine)
+                    await LeaveAsync(connection);
+                return exitCode;
+            }
+        }
+        catch (OperationCanceledException) when (_interrupted.IsCancellationRequested)
+        {
+            return _signalExitCode;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _interrupt.Dispose();
+        _terminate.Dispose();
+        _interrupted.Dispose();
+    }
+
+    private static void CheckMachine()
+    {
+        if (Posix.geteuid() != 0)
+            throw new UserError(ExitCode.NotRoot, "Connecting changes this machine's network, which only root may do; run sudo telepresence connect.");
+        if (!File.Exists("/dev/net/tun"))
+            throw new UserError(ExitCode.TunMissing, "There is no /dev/net/tun; load it with modprobe tun, or start the container with --device /dev/net/tun.");
+    }
+
+    private void OnSignal(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        if (_runner is { IsRunning: true })
+        {
+            // Ctrl-C reaches the command from the terminal by itself; SIGTERM came to this process alone.
+            if (context.Signal == PosixSignal.SIGTERM)
+                _runner.Terminate();
+            return;
+        }
+
+        _signalExitCode = context.Signal == PosixSignal.SIGTERM ? ExitCode.Terminated : ExitCode.Interrupted;
+        _interrupted.Cancel();
+    }
+
+    // A daemon that is just ending is waited for, and another one started.
+    private async Task<(ControlConnection Connection, Message Answer)> EnterAsync(ConnectOptions options)
+    {
+        const int attempts = 40;
+        for (int attempt = 1; ; attempt++)
+        {
+            ControlConnection connection = await OpenAsync();
+            try
+            {
+                Message? answer = await AskAsync(connection, options);
+                if (answer is not null)
+                    return (connection, answer);
+                if (attempt == attempts)
+                    throw new UserError(ExitCode.DaemonLost, $"The root daemon keeps ending; its log is {DaemonPaths.RootLog}.");
+            }
+            catch
+            {
+                await connection.DisposeAsync();
+                throw;
+            }
+
+            await connection.DisposeAsync();
+            await Task.Delay(50, _interrupted.Token);
+        }
+    }
+
+    private KubeTarget? _target;
+
+    // The daemon starts while kubectl reads the kubeconfig. Should that fail, the daemon ends with this connection.
+    private async Task<ControlConnection> OpenAsync()
+    {
+        ControlConnection? running = ControlConnection.TryConnect(DaemonPaths.RootSocket);
+        Task<ControlConnection> opening = running is null ? DaemonLauncher.StartAsync(_interrupted.Token) : Task.FromResult(running);
+        try
+        {
+            _target ??= await KubeTarget.ResolveAsync(_user, AbsoluteKubeconfig(), _arguments.Context, _arguments.Namespace, _interrupted.Token);
+        }
+        catch
+        {
+            await ReleaseAsync(opening, launched: running is null);
+            throw;
+        }
+
+        if (running is null)
+        {
+            _terminal.Say("Launching Telepresence User Daemon");
+            _terminal.Say("Launching Telepresence Root Daemon");
+        }
+
+        return await opening;
+    }
+
+    private static async Task ReleaseAsync(Task<ControlConnection> opening, bool launched)
+    {
+        ControlConnection connection;
+        try
+        {
+            connection = await opening;
+        }
+        catch (Exception fault) when (fault is UserError or OperationCanceledException)
+        {
+            // It did not start, which is not what the user is told about.
+            return;
+        }
+
+        await using (connection)
+        {
+            if (!launched)
+                return;
+            await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
+            await connection.ReceiveAsync(CancellationToken.None);
+        }
+    }
+
+    private string? AbsoluteKubeconfig() => _arguments.Kubeconfig is null ? null : Path.GetFullPath(_arguments.Kubeconfig);
+
+    // Null when the daemon is just ending.
+    private async Task<Message?> AskAsync(ControlConnection connection, ConnectOptions options)
+    {
+        try
+        {
+            await connection.SendAsync(
+                new Message
+                {
+                    Kind = MessageKind.Connect,
+                    Connect = new ConnectRequest { Version = ProductVersion.Text, User = _user, Target = _target!, Options = options, Hold = _arguments.Command.Count > 0 },
+                },
+                CancellationToken.None);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+
+        using CancellationTokenRegistration cancel = _interrupted.Token.Register(() =>
+        {
+            _terminal.Note("Cancelling …");
+            _ = connection.SendAsync(new Message { Kind = MessageKind.Cancel }, CancellationToken.None);
+        });
+        bool heard = false;
+        while (await connection.ReceiveAsync(CancellationToken.None) is Message message)
+        {
+            heard = true;
+            switch (message.Kind)
+            {
+                case MessageKind.Progress:
+                    _terminal.Note(message.Text ?? "");
+                    break;
+                case MessageKind.Connected or MessageKind.AlreadyConnected:
+                    return message;
+                case MessageKind.Closing:
+                    return null;
+                case MessageKind.Failed when _interrupted.IsCancellationRequested:
+                    throw new OperationCanceledException(_interrupted.Token);
+                case MessageKind.Failed:
+                    throw message.ToError();
+                default:
+                    throw new UserError(ExitCode.DaemonVersion, "The running daemon speaks another language; run telepresence quit, then connect again.");
+            }
+        }
+
+        if (!heard)
+            return null;
+        throw new UserError(ExitCode.DaemonLost, $"The root daemon ended while it was connecting; its log is {DaemonPaths.RootLog}.");
+    }
+
+    private async Task LeaveAsync(ControlConnection connection)
+    {
+        await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
+        Message? answer = await connection.ReceiveAsync(CancellationToken.None);
+        _terminal.Say("Disconnected");
+        if (answer?.Text is { Length: > 0 } left)
+            _terminal.Note(left);
+    }
+}

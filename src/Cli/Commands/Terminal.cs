@@ -1,0 +1,68 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Telepresence.Cli.Commands;
+
+/// <summary>
+/// What a verb says to the user: results to standard output, what is waited for and what went wrong to standard error; or, with
+/// <c>--output json</c>, all of it as one JSON object at the end.
+/// </summary>
+/// <param name="verb">Name of the verb.</param>
+/// <param name="json">Whether JSON was asked for.</param>
+/// <param name="output">Standard output.</param>
+/// <param name="error">Standard error.</param>
+internal sealed class Terminal(string verb, bool json, TextWriter output, TextWriter error)
+{
+    private readonly StringBuilder _said = new(), _noted = new();
+    private string? _failure;
+
+    /// <summary>Whether results go to standard error, because standard output belongs to the user's own command.</summary>
+    internal bool OutputIsTaken { get; init; }
+
+    /// <summary>A result.</summary>
+    internal void Say(string line)
+    {
+        if (json)
+            _said.Append(line).Append('\n');
+        else
+            (OutputIsTaken ? error : output).WriteLine(line);
+    }
+
+    /// <summary>Something on the way to it.</summary>
+    internal void Note(string line)
+    {
+        if (json)
+            _noted.Append(line).Append('\n');
+        else
+            error.WriteLine(line);
+    }
+
+    /// <summary>A failure; one sentence.</summary>
+    internal void Fail(string sentence)
+    {
+        if (json)
+            _failure = sentence;
+        else
+            error.WriteLine($"telepresence {verb}: error: {sentence}");
+    }
+
+    /// <summary>Writes the JSON object, if that was asked for.</summary>
+    internal void Finish()
+    {
+        if (json && !OutputIsTaken)
+            output.WriteLine(JsonSerializer.Serialize(new CommandResult(verb, Text(_said), Text(_noted), _failure), CommandJson.Default.CommandResult));
+        else if (json && _failure is not null)
+            error.WriteLine($"telepresence {verb}: error: {_failure}");
+    }
+
+    private static string? Text(StringBuilder text) => text.Length == 0 ? null : text.ToString();
+}
+
+/// <summary>What a verb that only prints text gives with <c>--output json</c>.</summary>
+internal sealed record CommandResult(string Cmd, string? Stdout, string? Stderr, string? Err);
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(CommandResult))]
+internal sealed partial class CommandJson : JsonSerializerContext;

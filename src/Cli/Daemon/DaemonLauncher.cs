@@ -1,0 +1,38 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Telepresence.Cli.Daemon;
+
+/// <summary>Starts the root daemon.</summary>
+internal static class DaemonLauncher
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+
+    /// <summary>Starts it and waits until it listens.</summary>
+    /// <exception cref="UserError">It does not start.</exception>
+    internal static async Task<ControlConnection> StartAsync(CancellationToken cancellation)
+    {
+        (string program, string[] arguments) = SelfProgram.Command("daemon-root");
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, WorkingDirectory = "/" };
+        using Process process = Process.Start(start)!;
+        string? line;
+        try
+        {
+            line = await process.StandardOutput.ReadLineAsync(cancellation).AsTask().WaitAsync(StartLimit, cancellation);
+        }
+        catch (TimeoutException fault)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"The root daemon did not start within {StartLimit.TotalSeconds:0} seconds; its log is {DaemonPaths.RootLog}.", fault);
+        }
+
+        if (line == "ready")
+        {
+            return ControlConnection.TryConnect(DaemonPaths.RootSocket)
+                ?? throw new UserError(ExitCode.DaemonLost, $"The root daemon ended as soon as it had started; its log is {DaemonPaths.RootLog}.");
+        }
+
+        if (line?.Split(' ', 2) is [string number, string sentence] && int.TryParse(number, CultureInfo.InvariantCulture, out int code))
+            throw new UserError(code, sentence);
+        throw new UserError(ExitCode.DaemonStart, $"The root daemon did not start; its log is {DaemonPaths.RootLog}.");
+    }
+}

@@ -1,0 +1,351 @@
+using System.Diagnostics;
+using System.Net;
+using System.Security.Cryptography;
+
+using Telepresence.Cli.Cluster;
+using Telepresence.Cli.Engine;
+using Telepresence.Cli.Machine;
+using Telepresence.Dns;
+using Telepresence.Tunnel.Forward;
+using Telepresence.Tunnel.Io;
+using Telepresence.Tunnel.Mux;
+
+namespace Telepresence.Cli.Daemon;
+
+/// <summary>
+/// One connection as the user daemon makes and keeps it.
+/// </summary>
+/// <remarks>
+/// <para>Making it: kubectl proxy; then at once the Deployment, the questions about the cluster's networks and the addresses that must
+/// stay outside; when the pod runs, a link and the session; with what the proxy then reports, the machine's network.</para>
+/// <para>Keeping it: links are the engine's business as long as the session lasts. When the session is lost, with the pod or with the
+/// proxy's memory, a new session is made with whatever pod runs next; the machine's network stays as it is meanwhile.</para>
+/// </remarks>
+internal sealed class UserConnection : IAsyncDisposable
+{
+    private const int KeyLength = 32;
+    private static readonly TimeSpan HandshakeLimit = TimeSpan.FromSeconds(30), UndoLimit = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan FollowInterval = TimeSpan.FromSeconds(30), LongestRetry = TimeSpan.FromSeconds(15);
+
+    private readonly ConnectRequest _request;
+    private readonly InvokingUser _user;
+    private readonly string _directory;
+    private readonly DaemonChannel _channel;
+    private readonly FileLog _log;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ConnectEngine _engine = new();
+    private readonly byte[] _key = RandomNumberGenerator.GetBytes(KeyLength);
+    private readonly SemaphoreSlim _routing = new(1, 1);
+    private readonly HashSet<IPAddress> _namedAddresses = [];
+    private Journal? _journal;
+    private KubeAccess? _kube;
+    private ProxyPod? _pod;
+    private ProxyInfo? _info;
+    private NetworkPlan? _plan;
+    private NetworkReport? _report;
+    private Task _keeping = Task.CompletedTask, _following = Task.CompletedTask;
+    private volatile string _state = "Connecting";
+    private volatile string? _trouble;
+
+    /// <summary>Prepares a connection.</summary>
+    /// <param name="request">What is asked for.</param>
+    /// <param name="user">The user this process runs as, with the environment.</param>
+    /// <param name="directory">A directory that only this user can enter.</param>
+    /// <param name="channel">The root daemon.</param>
+    /// <param name="log">This daemon's log.</param>
+    internal UserConnection(ConnectRequest request, InvokingUser user, string directory, DaemonChannel channel, FileLog log)
+    {
+        _request = request;
+        _user = user;
+        _directory = directory;
+        _channel = channel;
+        _log = log;
+    }
+
+    /// <summary>Ends, with the fault, when a bug has stopped the data path.</summary>
+    internal Task DataPath => _engine.Running;
+
+    /// <summary>Connects.</summary>
+    /// <returns>The line for the user.</returns>
+    /// <exception cref="UserError">It does not work, and why.</exception>
+    internal async Task<string> ConnectAsync(CancellationToken cancellation)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _stopping.Token);
+        Stopwatch clock = Stopwatch.StartNew();
+        try
+        {
+            _journal = OpenJournal(_user);
+            Task<IReadOnlyList<IPAddress>> exceptions = NetworkPlan.FindExceptionsAsync(_request, _user.Environment, stop.Token);
+            _kube = await KubeAccess.StartAsync(_user, _request.Target, _directory, stop.Token);
+            _log.Detail($"kubectl proxy after {clock.ElapsedMilliseconds} ms");
+            await UndoLeftoversAsync(_journal, _log, stop.Token);
+            Task<ClusterNetwork> network = ClusterNetwork.FindAsync(_kube.Client, _request.Target.Namespace, stop.Token);
+            _pod = new ProxyPod(_kube, _journal, _request.Target, Template(), Tell, _log);
+            await _pod.StartAsync(stop.Token);
+            _log.Detail($"pod {_pod.Name} runs after {clock.ElapsedMilliseconds} ms");
+            _info = await MakeSessionAsync(stop.Token);
+            _log.Detail($"session after {clock.ElapsedMilliseconds} ms");
+            _plan = NetworkPlan.Make(_request, await network, _info, await exceptions);
+            await AttachAsync(_plan, stop.Token);
+            _log.Detail($"network after {clock.ElapsedMilliseconds} ms");
+        }
+        catch (KubeException fault)
+        {
+            throw fault.Explanation;
+        }
+
+        _state = "Connected";
+        _engine.LinkChanged = OnLink;
+        _engine.SessionLost = OnSessionLost;
+        _following = FollowHostsAsync();
+        return $"Connected to context {_request.Target.Context}, namespace {_request.Target.Namespace} ({_request.Target.Server})";
+    }
+
+    /// <summary>What is going on.</summary>
+    internal async Task<StatusReport> GetStatusAsync()
+    {
+        EngineStatus engine = await _engine.GetStatusAsync().WaitAsync(TimeSpan.FromSeconds(1));
+        string? trouble = _trouble ?? (engine.Session is "Established" or "None" ? null : engine.Reason);
+        return StatusReporter.Make(_request, _state, trouble, _plan, _report, _info, _pod, engine);
+    }
+
+    /// <summary>Stops the data path and removes the Deployment.</summary>
+    /// <returns>A sentence for what could not be removed, or an empty text.</returns>
+    internal async Task<string> StopAsync()
+    {
+        _state = "Disconnecting";
+        await _stopping.CancelAsync();
+        await Task.WhenAll(_keeping, _following).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task<string> tidying = TidyClusterAsync();
+
+        // A data path that a bug has stopped takes no more orders.
+        if (!_engine.Running.IsCompleted)
+            await _engine.DisposeAsync();
+        return await tidying;
+    }
+
+    /// <summary>Ends kubectl and closes the journal, which keeps what <see cref="StopAsync"/> could not remove.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_kube is not null)
+            await _kube.DisposeAsync();
+        _journal?.Dispose();
+        _stopping.Dispose();
+        _routing.Dispose();
+    }
+
+    /// <summary>Opens the user's journal of cluster objects.</summary>
+    /// <exception cref="UserError">It cannot be opened.</exception>
+    internal static Journal OpenJournal(InvokingUser user)
+    {
+        string path = DaemonPaths.UserJournal(user);
+        try
+        {
+            return Journal.OpenAt(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"{path} cannot be opened ({fault.Message}); it must belong to {user.Name}, and no other user daemon may be running.", fault);
+        }
+    }
+
+    /// <summary>Removes what an earlier daemon, which was killed, left in a cluster.</summary>
+    internal static async Task<bool> UndoLeftoversAsync(Journal journal, FileLog log, CancellationToken cancellation)
+    {
+        if (journal.Open.Count == 0)
+            return true;
+        log.Write($"removing what an earlier daemon left: {string.Join(", ", journal.Open.Select(static change => change.Description))}");
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(UndoLimit);
+        try
+        {
+            IReadOnlyList<string> left = await journal.UndoAllAsync(limit.Token);
+            foreach (string sentence in left)
+                log.Write(sentence);
+            return left.Count == 0;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            log.Write("it was not removed in time; the next start tries again");
+            return false;
+        }
+    }
+
+    private ProxyDeployment Template() => new()
+    {
+        Name = "",
+        Namespace = _request.Target.Namespace,
+        Image = _request.Options.Image ?? ProxyDeployment.DefaultImage(_user.Environment),
+        KeyHash = ProxyDeployment.HashOf(_key),
+        Owner = $"{_user.Name}@{Environment.MachineName}",
+        Since = DateTimeOffset.UtcNow,
+    };
+
+    private void Tell(string text)
+    {
+        _log.Write(text);
+        _channel.Post(new Message { Kind = MessageKind.Progress, Text = text });
+    }
+
+    private async Task<ProxyInfo> MakeSessionAsync(CancellationToken cancellation)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        Task refused = WatchForRefusalAsync(limit);
+        limit.CancelAfter(HandshakeLimit);
+        MuxSessionOptions options = new() { Version = ProductVersion.Text, SessionId = Guid.NewGuid(), Key = _key };
+        try
+        {
+            ProxyInfo info = ProxyInfo.Parse(await _engine.ConnectAsync(options, _pod!, limit.Token));
+            _log.Write($"session {options.SessionId} with pod {_pod!.Name}, proxy version {info.Version}");
+            return info;
+        }
+        catch (SessionLostException lost)
+        {
+            int code = lost.Message.Contains("version", StringComparison.OrdinalIgnoreCase) ? ExitCode.ProxyVersion : ExitCode.ProxyEnded;
+            throw new UserError(code, lost.Message.EndsWith('.') ? lost.Message : lost.Message + ".", lost);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw _pod!.Refusal ?? new UserError(
+                _pod.LastLinkEnd is null ? ExitCode.ProxySilent : ExitCode.PortForward,
+                $"The proxy pod {_pod.Name} does not answer through a port-forward{(_pod.LastLinkEnd is { } reason ? $": {reason.TrimEnd('.')}" : "")}; kubectl logs -n {_request.Target.Namespace} {_pod.Name} may say why.");
+        }
+        finally
+        {
+            await limit.CancelAsync();
+            await refused.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // Links are tried again and again, which is right for a network and pointless for a missing right.
+    private async Task WatchForRefusalAsync(CancellationTokenSource attempt)
+    {
+        while (!attempt.IsCancellationRequested)
+        {
+            await Task.Delay(100, attempt.Token);
+            if (_pod!.Refusal is not null)
+                await attempt.CancelAsync();
+        }
+    }
+
+    private async Task AttachAsync(NetworkPlan plan, CancellationToken cancellation)
+    {
+        Message configured = await _channel.CallAsync(new Message { Kind = MessageKind.Configure, Network = plan.Spec }, cancellation);
+        _report = configured.Report!;
+        IReadOnlyList<FileDescriptor> descriptors = configured.Descriptors;
+        foreach (string sentence in _report.Skipped.Concat(plan.Notes))
+            Tell(sentence);
+        await _engine.AttachNetworkAsync(new EngineNetwork
+        {
+            Tun = descriptors[0],
+            Mtu = _report.Mtu,
+            DnsUdp = [.. descriptors.Skip(1).Take(_report.DnsUdpCount)],
+            DnsTcp = [.. descriptors.Skip(1 + _report.DnsUdpCount)],
+            DnsRules = new DnsRules(plan.Names with { LocalSearch = _report.LocalSearch }),
+            LocalServers = [.. _report.LocalServers.Select(IPEndPoint.Parse)],
+            Routes = [.. _report.Routes.Select(IPNetwork.Parse)],
+            RouteOutside = RouteAsync,
+        });
+    }
+
+    // Names that only the cluster knows, or that the user asked for, have addresses outside its networks: a route for each.
+    private async Task RouteAsync(IReadOnlyList<IPAddress> addresses)
+    {
+        await _routing.WaitAsync(_stopping.Token);
+        try
+        {
+            if (!addresses.Any(_namedAddresses.Add))
+                return;
+            _namedAddresses.UnionWith(addresses);
+            NetworkSpec spec = _plan!.Spec;
+            spec = spec with { AlsoProxy = [.. spec.AlsoProxy, .. _namedAddresses.Select(static address => NetworkPlan.Single(address).ToString())] };
+            _report = _report! with { Routes = (await _channel.CallAsync(new Message { Kind = MessageKind.Update, Network = spec }, _stopping.Token)).Report!.Routes };
+        }
+        finally
+        {
+            _routing.Release();
+        }
+    }
+
+    // Programs that look the name up themselves get a route with the answer; this is for those that keep an address, and for status.
+    private async Task FollowHostsAsync()
+    {
+        while (_request.Options.AlsoProxyHosts.Count > 0)
+        {
+            foreach (string host in _request.Options.AlsoProxyHosts)
+            {
+                try
+                {
+                    IReadOnlyList<IPAddress> addresses = await _engine.LookUpAsync(host);
+                    if (addresses.Count == 0)
+                        _log.Write($"--also-proxy {host}: the cluster knows no address for it at present");
+                    await RouteAsync(addresses);
+                }
+                catch (UserError error)
+                {
+                    _log.Write($"--also-proxy {host}: {error.Message}");
+                }
+            }
+
+            await Task.Delay(FollowInterval, _stopping.Token);
+        }
+    }
+
+    private void OnLink(string? reason)
+    {
+        _log.Write(reason is null ? "link is up" : $"link is down: {reason}");
+        _trouble = reason;
+        if (_state is "Connected" or "Reconnecting")
+            _state = reason is null ? "Connected" : "Reconnecting";
+    }
+
+    private void OnSessionLost(string reason)
+    {
+        _log.Write($"session lost: {reason}");
+        _trouble = reason;
+        _state = "Reconnecting";
+        _keeping = Task.Run(KeepAsync);
+    }
+
+    private async Task KeepAsync()
+    {
+        TimeSpan delay = TimeSpan.FromMilliseconds(200);
+        while (true)
+        {
+            try
+            {
+                await _pod!.FindAgainAsync(_stopping.Token);
+                _info = await MakeSessionAsync(_stopping.Token);
+                _trouble = null;
+                _state = "Connected";
+                return;
+            }
+            catch (Exception fault) when (fault is UserError or KubeException or IOException or SysctlsForbiddenException)
+            {
+                _trouble = (fault as KubeException)?.Explanation.Message ?? fault.Message;
+                _log.Write($"not connected again yet: {_trouble}");
+            }
+
+            await Task.Delay(delay, _stopping.Token);
+            delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry;
+        }
+    }
+
+    private async Task<string> TidyClusterAsync()
+    {
+        if (_journal is null || _journal.Open.Count == 0)
+            return "";
+        using CancellationTokenSource limit = new(UndoLimit);
+        try
+        {
+            if (_kube is not null)
+                await _kube.EnsureAsync(limit.Token);
+            IReadOnlyList<string> left = await _journal.UndoAllAsync(limit.Token);
+            return left.Count == 0 ? "" : $"{string.Join(' ', left)} The next connect tries again.";
+        }
+        catch (Exception fault) when (fault is OperationCanceledException or UserError)
+        {
+            return $"The API server does not answer, so this is left in the cluster until the next connect: {string.Join(", ", _journal.Open.Select(static change => change.Description))}.";
+        }
+    }
+}
