@@ -6,7 +6,7 @@ namespace Telepresence.Tunnel.Tests.Mux;
 /// <summary>SPEC.md and the code must name the same things by the same numbers.</summary>
 public sealed partial class SpecTests
 {
-    private static readonly string Spec = File.ReadAllText(Path.Combine(Root(), "src", "Tunnel", "Mux", "SPEC.md"));
+    private static readonly string Spec = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "src", "Tunnel", "Mux", "SPEC.md"));
 
     [Fact]
     public void The_table_of_frames_is_that_of_the_code()
@@ -43,14 +43,6 @@ public sealed partial class SpecTests
             string words = WordStart().Replace(refusal.ToString(), " ").Trim().ToLowerInvariant();
             Assert.Contains($"{(byte)refusal} {words}", Spec.ReplaceLineEndings(" "), StringComparison.Ordinal);
         }
-    }
-
-    private static string Root()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Telepresence.sln")))
-            folder = Path.GetDirectoryName(folder);
-        return folder ?? throw new InvalidOperationException("The repository's root was not found above the tests.");
     }
 
     [GeneratedRegex(@"^\| (\d+) \| ([A-Z]+) \|", RegexOptions.Multiline)]
