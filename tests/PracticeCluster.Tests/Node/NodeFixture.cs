@@ -33,6 +33,8 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public PodKey Shell { get; private set; }
 
+    public PodKey Dns { get; private set; }
+
     public async Task InitializeAsync()
     {
         _node = new NamespaceNode(Options(State), Cluster, Cluster)
@@ -41,9 +43,9 @@ public sealed class NodeFixture : IAsyncLifetime
             LongestBackOff = TimeSpan.FromMilliseconds(400),
         };
         Info = await _node.UpAsync(CancellationToken.None);
-        PodKey dns = Start("kube-system", "dns", """{ "containers": [ { "name": "dns", "image": "practice/dns" } ] }""");
+        Dns = Start("kube-system", "dns", """{ "containers": [ { "name": "dns", "image": "practice/dns" } ] }""");
         Shell = Start("default", "shell", """{ "containers": [ { "name": "shell", "image": "debian", "command": ["sleep", "infinity"] } ] }""");
-        PodReport report = await RunningAsync(dns);
+        PodReport report = await RunningAsync(Dns);
         await RunningAsync(Shell);
         Serve(new ServiceView("kube-system", "kube-dns", ServiceKind.ClusterIP, [IPAddress.Parse("10.96.0.10"), IPAddress.Parse("fd00:10:96::a")],
             null, [new("dns", "UDP", 53), new("dns-tcp", "TCP", 53)], Endpoints(report, ("dns", 53), ("dns-tcp", 53)), false, null));
@@ -91,12 +93,22 @@ public sealed class NodeFixture : IAsyncLifetime
         }
     }
 
+    /// <summary>Deletes a Service.</summary>
+    public void Withdraw(string namespaceName, string name)
+    {
+        lock (_services)
+        {
+            _services.RemoveAll(s => s.Name == name && s.Namespace == namespaceName);
+            Node.ApplyServices([.. _services]);
+        }
+    }
+
     /// <summary>Runs a shell command in a pod (default: the one with Debian's tools); output and errors together.</summary>
     public async Task<string> ShAsync(string command, PodKey? pod = null, string? container = null)
     {
         PodKey key = pod ?? Shell;
         using var output = new MemoryStream();
-        await Node.ExecAsync(key, container ?? Cluster.Report(key)!.Containers[0].Name, ["sh", "-c", command + " 2>&1"],
+        await Node.ExecAsync(key, container ?? Cluster.Report(key)!.Containers[0].Name, ["sh", "-c", "exec 2>&1; " + command],
             new ProcessStreams(null, output, null, false, null), CancellationToken.None);
         return Encoding.UTF8.GetString(output.ToArray());
     }

@@ -11,6 +11,7 @@ internal static class NodeVerbs
             return arguments.FirstOrDefault() switch
             {
                 "serve" => await PracticeServer.RunAsync(arguments[1..], cancel),
+                "laptop" => await LaptopCommand.RunAsync(arguments[1..], cancel),
                 _ => null,
             };
         }

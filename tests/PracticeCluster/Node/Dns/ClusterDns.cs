@@ -168,7 +168,9 @@ internal sealed class ClusterDns : IAsyncDisposable
         zones.Append(CultureInfo.InvariantCulture, $"  local-zone: \"{_options.ClusterDomain}.\" static\n");
         foreach (IPNetwork network in _options.ServiceNetworks.Concat(_options.PodNetworks))
             zones.Append(CultureInfo.InvariantCulture, $"  local-zone: \"{ReverseName.Of(network)}\" transparent\n");
-        foreach (string zone in (string[])["10.in-addr.arpa.", "d.f.ip6.arpa.", "168.192.in-addr.arpa.", "test.", "home.arpa."])
+        // What unbound else answers itself, as names that should not be asked of the Internet.
+        foreach (string zone in (string[])["10.in-addr.arpa.", "d.f.ip6.arpa.", "168.192.in-addr.arpa.", "100.51.198.in-addr.arpa.",
+            "113.0.203.in-addr.arpa.", "8.b.d.0.1.0.0.2.ip6.arpa.", "test.", "home.arpa."])
             zones.Append(CultureInfo.InvariantCulture, $"  local-zone: \"{zone}\" nodefault\n");
         return $"""
             server:

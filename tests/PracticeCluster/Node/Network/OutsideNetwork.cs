@@ -95,6 +95,8 @@ internal sealed class OutsideNetwork : IAsyncDisposable
               module-config: "iterator"
               num-threads: 1
               local-zone: "." static
+              local-zone: "100.51.198.in-addr.arpa." nodefault
+              local-zone: "8.b.d.0.1.0.0.2.ip6.arpa." nodefault
               local-data: '. 60 IN SOA outside.example.com. hostmaster.example.com. 1 7200 1800 86400 5'
               local-data: 'example.com. 60 IN SOA outside.example.com. hostmaster.example.com. 1 7200 1800 86400 5'
               local-data: 'db.cloud.example.com. 60 IN A {NodeAddresses.Database4}'

@@ -7,6 +7,11 @@ internal sealed class ContainerRun : IDisposable
 {
     private const int LongestMessage = 4096;
     private const int LongestLine = 16384;
+
+    // The first child of a process that has unshared its PID namespace is PID 1 of the new one. `unshare --fork` would do
+    // that too, but util-linux 2.38 reports a child that SIGKILL ended as exit code 1. Its own remarks must not reach the log.
+    private const string Parent = """exec 3>&2 2>/dev/null; /bin/sh "$0" 2>&3 3>&-; exit $?""";
+
     private readonly PodContext _pod;
     private readonly StartedProgram _program;
     private readonly bool _interactive;
@@ -43,7 +48,7 @@ internal sealed class ContainerRun : IDisposable
         string[] command =
         [
             Commands.NsEnter, .. PodSandbox.Enter(pod.Node.Namespaces, sandbox.Pid), $"--mount=/proc/{pod.Node.Namespaces.Pid}/ns/mnt", "--",
-            Commands.Unshare, "--mount", .. shared ? (string[])[] : ["--pid"], "--fork", "--kill-child", "--", Commands.Shell, plan.Directory + "/start",
+            Commands.Unshare, "--mount", .. shared ? (string[])[] : ["--pid"], "--", Commands.Shell, "-c", Parent, plan.Directory + "/start",
         ];
         StartedProgram program = await StartedProgram.StartAsync(command, tty, cancel);
         if (!keepInput && !tty)
