@@ -105,7 +105,7 @@ public sealed class NodePodTests(NodeFixture node)
         Assert.Equal("..data/a.conf 644 440 2000", (await node.ShAsync("echo $(readlink /etc/config/a.conf) $(stat -L -c %a /etc/config/a.conf) $(stat -L -c '%a %g' /certs/tls/server.pem)", pod)).Trim());
         Assert.Equal("app=\"shop\"\ntier=\"web\"", await node.ShAsync("cat /podinfo/labels", pod));
         Assert.StartsWith("token-robot-", await node.ShAsync("cat /var/run/secrets/kubernetes.io/serviceaccount/token", pod), StringComparison.Ordinal);
-        Assert.Equal("CAvol", await node.ShAsync("cd /run/secrets/kubernetes.io/serviceaccount; cat ca.crt namespace", pod));
+        Assert.Equal("CAvol", await node.ShAsync("cd /var/run/secrets/kubernetes.io/serviceaccount; cat ca.crt namespace", pod));
         Assert.Contains("Read-only file system", await node.ShAsync("echo x >/certs/new", pod), StringComparison.Ordinal);
         Assert.Equal("1000 1000 2000\n", await node.ShAsync("echo hi >/scratch/file; echo $(id -u) $(id -g) $(stat -c %g /scratch/file)", pod));
         Assert.Equal("hi\n", await node.ShAsync("cat /other/file", pod, "side"));
