@@ -15,6 +15,8 @@ namespace Telepresence.Cli.Machine;
 [JsonDerivedType(typeof(RoutesChange), "routes")]
 [JsonDerivedType(typeof(RuleChange), "rule")]
 [JsonDerivedType(typeof(Cluster.DeploymentChange), "deployment")]
+[JsonDerivedType(typeof(Resolver.ResolvedChange), "resolved")]
+[JsonDerivedType(typeof(Resolver.FileEditChange), "file-edit")]
 public abstract record Change
 {
     /// <summary>What this does, as a person would say it: <c>rule 5500 for IPv4</c>.</summary>

@@ -1,0 +1,29 @@
+namespace Telepresence.Cli.Machine.Resolver;
+
+/// <summary>Reads /proc/self/mountinfo (proc_pid_mountinfo(5)).</summary>
+internal static class MountTable
+{
+    /// <summary>
+    /// Whether the topmost mount on a path is our own file. The table gives the file's path inside its file system, which is the end of its
+    /// full path; our files have names that nobody else uses, so the end is enough, and it works when the file was deleted meanwhile.
+    /// </summary>
+    /// <param name="path">The mount point, links followed.</param>
+    /// <param name="source">The file that was mounted there.</param>
+    internal static bool IsMountedOver(string path, string source)
+    {
+        string root = "";
+        foreach (string line in File.ReadLines("/proc/self/mountinfo"))
+        {
+            // 36 35 98:0 /path/in/its/file/system /mount/point options …; later lines cover earlier ones.
+            if (line.Split(' ') is [_, _, _, string inside, string point, ..] && Unescape(point) == path)
+                root = Unescape(inside).Replace("//deleted", "", StringComparison.Ordinal);
+        }
+
+        return root.Length > 1 && source.EndsWith(root, StringComparison.Ordinal) && Path.GetFileName(root) == Path.GetFileName(source);
+    }
+
+    // Blank, tab, line feed and backslash are written as three octal digits.
+    private static string Unescape(string text) =>
+        text.Replace("\\040", " ", StringComparison.Ordinal).Replace("\\011", "\t", StringComparison.Ordinal)
+            .Replace("\\012", "\n", StringComparison.Ordinal).Replace("\\134", "\\", StringComparison.Ordinal);
+}

@@ -1,0 +1,16 @@
+using Telepresence.Cli.Tests.Machine.Resolver;
+
+namespace Telepresence.Cli.Tests;
+
+/// <summary>
+/// The test assembly is a program as well: what must be killed, or must live in namespaces of its own, is started as
+/// <c>dotnet Cli.Tests.dll VERB …</c>.
+/// </summary>
+internal static class HelperProgram
+{
+    private static Task<int> Main(string[] arguments) => arguments switch
+    {
+        ["resolver", .. string[] rest] => ResolverHelper.RunAsync(rest),
+        _ => throw new ArgumentException($"no such helper: {string.Join(' ', arguments)}"),
+    };
+}
