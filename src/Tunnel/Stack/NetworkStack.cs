@@ -126,7 +126,7 @@ public sealed partial class NetworkStack
             TcpConnection connection = _touched[i];
             if (!Blocked)
                 connection.Output(now);
-            // What met a full device keeps its place.
+            // What met a full device is kept.
             if (Blocked && !connection.IsClosed)
                 _touched[kept++] = connection;
             else
@@ -134,6 +134,13 @@ public sealed partial class NetworkStack
         }
         Array.Clear(_touched, kept, _touchedCount - kept);
         _touchedCount = kept;
+        if (kept > 1)
+        {
+            // The one that was refused goes to the end: should the device refuse it for good, the others are not held up by it.
+            TcpConnection refused = _touched[0];
+            Array.Copy(_touched, 1, _touched, 0, kept - 1);
+            _touched[kept - 1] = refused;
+        }
     }
 
     /// <summary>Runs the timers that have expired, and sends what they caused.</summary>

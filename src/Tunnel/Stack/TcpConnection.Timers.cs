@@ -11,12 +11,15 @@ public sealed partial class TcpConnection
     private long _lastHeard;
     private byte _backoff; // doublings of the time-out
     private byte _unanswered; // probes since the peer was heard last
+    private long _probedAt; // when the last of them left
 
     private long Rto => Math.Min(_rtt.Timeout(_stack.Options) << Math.Min((int)_backoff, 16), _stack.Options.MaxRto);
 
-    private long KeepAliveAt => _phase == Phase.Open
-        ? _lastHeard + _stack.Options.KeepAliveIdle + _unanswered * _stack.Options.KeepAliveInterval
-        : long.MaxValue;
+    // From the last probe, not from the last word: a process that was stopped for an hour must ask before it gives everybody up.
+    private long KeepAliveAt =>
+        _phase != Phase.Open ? long.MaxValue
+        : _unanswered == 0 ? _lastHeard + _stack.Options.KeepAliveIdle
+        : _probedAt + _stack.Options.KeepAliveInterval;
 
     private long Deadline => Math.Min(_retransmitAt, KeepAliveAt);
 
@@ -110,6 +113,7 @@ public sealed partial class TcpConnection
                 return;
             }
             _unanswered++;
+            _probedAt = now;
             SendProbe();
         }
         if (_backoff < 16)
@@ -124,7 +128,8 @@ public sealed partial class TcpConnection
             Vanish(now);
             return;
         }
-        _unanswered++;
+        _unanswered = (byte)Math.Min(_unanswered + 1, byte.MaxValue);
+        _probedAt = now;
         SendProbe();
     }
 }

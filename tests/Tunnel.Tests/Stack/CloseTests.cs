@@ -136,4 +136,16 @@ public class CloseTests
         h.Expect(RA);
         Assert.Equal(["open", "reset"], h.Events);
     }
+
+    [Fact]
+    public void A_stack_that_was_stopped_for_an_hour_asks_before_it_gives_up()
+    {
+        var h = Established();
+        const long hour = 3_600_000_000;
+        h.At(hour);
+        h.Expect(A, seq: -1);
+        h.ExpectNothing();
+        h.In(hour + 10, A, 0, 0);
+        Assert.Equal(TcpState.Established, h.Connection!.State);
+    }
 }

@@ -38,6 +38,7 @@ internal sealed class SegmentHarness : IPacketOutput, IFlowHandler, ITcpHandler
     public ushort SourcePort { get; set; } = 40_000;
     public TcpConnection? Connection { get; private set; }
     public bool Full { get; set; }
+    public int RefusedPort { get; set; }
     public bool AutoAccept { get; set; } = true;
     public int Space { get; set; } = 1 << 20;
     public StringBuilder Received { get; } = new();
@@ -123,8 +124,10 @@ internal sealed class SegmentHarness : IPacketOutput, IFlowHandler, ITcpHandler
         if (Full)
             return false;
         byte[] frame = FaultyLink.Join(vectors);
-        Frames.Add(frame);
         ReadOnlySpan<byte> packet = frame.AsSpan(VirtioNetHeader.Size);
+        if (RefusedPort != 0 && System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(packet[22..]) == RefusedPort)
+            return false;
+        Frames.Add(frame);
         if (packet[packet[0] >> 4 == 4 ? 9 : 6] == IpProtocol.Tcp)
             _sent.Enqueue(frame);
         return true;

@@ -139,4 +139,22 @@ public class SendTests
         h.AtNextDeadline();
         h.Expect(A, seq: 2_000, length: 256);
     }
+
+    [Fact]
+    public void A_connection_that_the_device_always_refuses_does_not_hold_up_the_others()
+    {
+        var h = Established();
+        TcpConnection refused = h.Connection!;
+        h.SourcePort++;
+        h.In(0, S, -1, 0, options: UsualOptions);
+        h.Expect(SA);
+        h.In(0, A, 0, 0);
+        h.RefusedPort = refused.Flow.SourcePort;
+        refused.Send("never"u8, 1);
+        h.Connection!.Send("passes"u8, 1);
+        h.Stack.Flush(1);
+        h.ExpectNothing();
+        h.At(h.Stack.NextDeadline);
+        h.Expect(A, data: "passes");
+    }
 }
