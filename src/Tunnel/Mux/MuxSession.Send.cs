@@ -79,9 +79,12 @@ public sealed partial class MuxSession
         return used;
     }
 
-    /// <summary>Says that the link took the first <paramref name="bytes"/> of what <see cref="Gather"/> named, maybe all, maybe 0.</summary>
+    /// <summary>Says that the link took the first <paramref name="bytes"/> of what <see cref="Gather"/> named, maybe all, maybe 0.
+    /// Without effect when the link has gone in between.</summary>
     public void Sent(int bytes, long now)
     {
+        if (!_linkUp)
+            return;
         _counters.BytesSent += bytes;
         for (int i = 0; i < _planned && bytes > 0; i++)
         {

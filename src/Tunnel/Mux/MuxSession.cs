@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using Telepresence.Tunnel.Buffers;
 
 namespace Telepresence.Tunnel.Mux;
@@ -46,11 +47,14 @@ public sealed partial class MuxSession
     {
         if (role == SessionRole.Client && options.Key.Length != Hello.KeySize)
             throw new ArgumentException($"The session key must have {Hello.KeySize} bytes.", nameof(options));
+        if (Encoding.UTF8.GetByteCount(options.Version) > MuxSessionOptions.MaxVersionBytes)
+            throw new ArgumentException($"The version must fit {MuxSessionOptions.MaxVersionBytes} bytes.", nameof(options));
         Role = role;
         Options = options;
         _pool = pool;
         _handler = handler;
-        _log = new SentLog(options.MaxUnacknowledgedFrames);
+        _log = new SentLog(options.MaxUnacknowledgedFrames, options.FirstSequence);
+        _received = options.FirstSequence;
         _control = new ControlQueue(pool);
         _scheduler = new StreamScheduler(options.SharedFrame);
         _nextStreamId = role == SessionRole.Client ? 1u : 2u;

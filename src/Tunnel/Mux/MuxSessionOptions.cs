@@ -69,4 +69,7 @@ public sealed record MuxSessionOptions
 
     /// <summary>A session without a link for this long ends.</summary>
     public long SessionTimeout { get; init; } = 15L * 60 * 1_000_000;
+
+    /// <summary>Number of the first frame in both directions: 0 on the wire; tests begin just before the 32 bits run over.</summary>
+    internal long FirstSequence { get; init; }
 }

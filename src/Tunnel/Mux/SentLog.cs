@@ -25,15 +25,15 @@ internal struct FrameRecord
 /// <c>First ≤ Begun ≤ Next</c>; frames before <see cref="First"/> are acknowledged, frames before <see cref="Begun"/> have had at
 /// least one byte handed to a link and can never change again, frames from there to <see cref="Next"/> are merely planned.
 /// </remarks>
-internal sealed class SentLog(int capacity)
+internal sealed class SentLog(int capacity, long first = 0)
 {
     private FrameRecord[] _ring = new FrameRecord[64];
 
-    internal long First { get; private set; }
+    internal long First { get; private set; } = first;
 
-    internal long Begun { get; set; }
+    internal long Begun { get; set; } = first;
 
-    internal long Next { get; private set; }
+    internal long Next { get; private set; } = first;
 
     internal bool IsFull => Next - First >= capacity;
 

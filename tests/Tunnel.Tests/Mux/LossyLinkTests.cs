@@ -59,6 +59,7 @@ public sealed class LossyLinkTests
                 MaxFrame = _random.Next(100, 32_000),
                 SharedFrame = _random.Next(100, 16_000),
                 MaxUnacknowledgedFrames = _random.Next(256, 2000),
+                FirstSequence = seed % 2 == 0 ? 0 : (1L << 32) - _random.Next(1, 300),
             };
             int capacity = _random.Next(500, 50_000);
             long delay = _random.Next(0, 20_000);

@@ -96,6 +96,29 @@ public sealed class TimerTests
     }
 
     [Fact]
+    public void What_a_lost_link_is_said_to_have_taken_does_not_count()
+    {
+        SessionPair pair = SessionPair.Connected();
+        RecordingStream stream = pair.Open();
+        pair.Run(1000);
+        stream.Stream.Write(new byte[1000], pair.Now);
+        var vectors = new Tunnel.Buffers.IoVector[8];
+        Assert.NotEqual(0, pair.Client.Gather(vectors, 4096, pair.Now));
+        pair.Cut();
+        pair.Client.Sent(500, pair.Now);
+        pair.Connect();
+        pair.Run(1000);
+        Assert.Equal(1000, pair.ServerEnd.Opened[0].Received.Count);
+    }
+
+    [Fact]
+    public void A_version_that_does_not_fit_the_hello_is_a_mistake_of_the_caller()
+    {
+        var options = new MuxSessionOptions { Version = new string('1', 65), Key = new byte[32] };
+        Assert.Throws<ArgumentException>(() => new MuxSession(SessionRole.Client, options, new Tunnel.Buffers.ChunkPool(), new SessionEnd(), 0));
+    }
+
+    [Fact]
     public void The_owner_is_woken_once_when_there_is_output()
     {
         var handler = new WakeCounter();
