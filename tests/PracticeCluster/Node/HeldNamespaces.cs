@@ -31,10 +31,12 @@ internal sealed class HeldNamespaces : IAsyncDisposable
 
     internal static string NetworkOf(int pid) => string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/ns/net");
 
+    /// <param name="scriptPath">Where to put PID 1's script, on the host.</param>
     /// <param name="setup">Shell commands run by PID 1 before the namespaces count as up; $pid is its pid as seen from here.</param>
     /// <param name="detached">The namespaces outlive this program, until PID 1 is killed.</param>
     /// <exception cref="NodeException">The set-up failed; the message is what the failing tool said.</exception>
-    internal static async Task<HeldNamespaces> CreateAsync(string setup, CancellationToken cancel, bool detached = false)
+    internal static async Task<HeldNamespaces> CreateAsync(
+        string scriptPath, string setup, CancellationToken cancel, bool detached = false)
     {
         // `wait` for the background cat also reaps orphans of the PID namespace, which become PID 1's children.
         string script = $"""
@@ -48,9 +50,10 @@ internal sealed class HeldNamespaces : IAsyncDisposable
             {(detached ? "exec 3<&- 2>/dev/null; sleep infinity &" : "cat <&3 &")}
             wait $!
             """;
+        await File.WriteAllTextAsync(scriptPath, script, cancel);
         // A session of its own: Ctrl-C in the terminal is for this program, which then takes things down in order.
         var process = Process.Start(Commands.Prepare("/usr/bin/setsid",
-            [Commands.Unshare, "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--", Commands.Shell, "-c", script]))
+            [Commands.Unshare, "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--", Commands.Shell, scriptPath]))
             ?? throw new NodeException("cannot start unshare");
         string? line = await process.StandardOutput.ReadLineAsync(cancel);
         if (int.TryParse(line, CultureInfo.InvariantCulture, out int pid))

@@ -57,7 +57,7 @@ public sealed class NamespaceNode : INode
     public async Task<NodeInfo> UpAsync(CancellationToken cancel)
     {
         Directory.CreateDirectory(_root);
-        _namespaces = await HeldNamespaces.CreateAsync(NodeScripts.Node(_root, _options), cancel);
+        _namespaces = await HeldNamespaces.CreateAsync(_root + "/node.sh", NodeScripts.Node(_root, _options), cancel);
         try
         {
             // For laptops, which are set up by other processes: where this cluster's network is.

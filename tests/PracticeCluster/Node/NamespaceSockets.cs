@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 
 namespace Telepresence.PracticeCluster.Node;
 
@@ -7,6 +8,9 @@ namespace Telepresence.PracticeCluster.Node;
 internal static class NamespaceSockets
 {
     private const int StreamCloseOnExec = 1 | 0x80000;
+
+    // What is resolved now need not be resolved by a thread that is in a foreign namespace.
+    static NamespaceSockets() => Marshal.PrelinkAll(typeof(Native));
 
     /// <summary>A new, unbound TCP socket in the namespace of <paramref name="networkPath"/> (a /proc/PID/ns/net).</summary>
     internal static Socket Open(string networkPath, AddressFamily family)

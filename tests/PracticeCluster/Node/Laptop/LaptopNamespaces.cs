@@ -31,8 +31,10 @@ public sealed class LaptopNamespaces : IAsyncDisposable
         HeldNamespaces? router = null;
         try
         {
-            router = await HeldNamespaces.CreateAsync(LaptopScripts.Router(directory, node, slot), cancel, detached);
-            HeldNamespaces laptop = await HeldNamespaces.CreateAsync(LaptopScripts.Laptop(directory, router.Pid), cancel, detached);
+            router = await HeldNamespaces.CreateAsync(
+                directory + "/router.sh", LaptopScripts.Router(directory, node, slot), cancel, detached);
+            HeldNamespaces laptop = await HeldNamespaces.CreateAsync(
+                directory + "/laptop.sh", LaptopScripts.Laptop(directory, router.Pid), cancel, detached);
             return new LaptopNamespaces(router, laptop, directory);
         }
         catch

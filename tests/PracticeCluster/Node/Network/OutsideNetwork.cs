@@ -33,7 +33,7 @@ internal sealed class OutsideNetwork : IAsyncDisposable
             {Commands.Quote(PracticeServer.Command(PracticeServer.Here, "--address", NodeAddresses.Web4.ToString(), "--address", NodeAddresses.Web6.ToString(), "--http", "80", "--echo", "7"))} >web.log 2>&1 &
             cd /
             """;
-        HeldNamespaces namespaces = await HeldNamespaces.CreateAsync(setup, cancel);
+        HeldNamespaces namespaces = await HeldNamespaces.CreateAsync(root + "/outside.sh", setup, cancel);
         try
         {
             foreach (IPEndPoint server in Servers)

@@ -29,15 +29,17 @@ internal sealed partial class PodSandbox
 
     internal string NetworkPath => HeldNamespaces.NetworkOf(Pid);
 
+    /// <param name="directory">The pod's own, in the node's mount namespace.</param>
     /// <exception cref="NodeException">A sysctl is not allowed, or the kernel said no.</exception>
     internal static async Task<PodSandbox> CreateAsync(
-        HeldNamespaces node, JsonNode pod, int number, IReadOnlyList<IPAddress> addresses, IPAddress gateway, CancellationToken cancel)
+        HeldNamespaces node, string directory, JsonNode pod, int number, IReadOnlyList<IPAddress> addresses, IPAddress gateway, CancellationToken cancel)
     {
-        string script = Script(node, pod, number, addresses, gateway);
+        string script = directory + "/sandbox";
+        await File.WriteAllTextAsync(node.Visible(script), Script(node, pod, number, addresses, gateway), cancel);
         string[] command =
         [
             .. Enter(node, node.Pid), $"--mount=/proc/{node.Pid}/ns/mnt", "--",
-            Commands.Unshare, "--net", "--uts", "--ipc", "--pid", "--fork", "--", Commands.Shell, "-c", script,
+            Commands.Unshare, "--net", "--uts", "--ipc", "--pid", "--fork", "--", Commands.Shell, script,
         ];
         Process process = Process.Start(Commands.Prepare(Commands.NsEnter, command)) ?? throw new NodeException("cannot start nsenter");
         string? line = await process.StandardOutput.ReadLineAsync(cancel);

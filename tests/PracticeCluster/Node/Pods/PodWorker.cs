@@ -148,7 +148,7 @@ internal sealed class PodWorker
             try
             {
                 PodSandbox sandbox = await PodSandbox.CreateAsync(
-                    _node.Namespaces, _context.Pod, _number!.Value, _context.Addresses, _node.Addresses.Gateway, CancellationToken.None);
+                    _node.Namespaces, _context.Directory, _context.Pod, _number!.Value, _context.Addresses, _node.Addresses.Gateway, CancellationToken.None);
                 _context.Sandbox = sandbox;
                 return true;
             }
