@@ -31,6 +31,9 @@ internal sealed record BenchPath
     /// <summary>Roots of the process trees that carry the traffic; empty when the kernel alone does.</summary>
     internal IReadOnlyList<int> Relays { get; init; } = [];
 
+    /// <summary>Most connections that can be held open at once; null for as many as asked.</summary>
+    internal int? IdleLimit { get; init; }
+
     /// <summary>Whether the path is only a yardstick and has no relays of its own to measure.</summary>
     internal bool IsRaw => Relays.Count == 0;
 }

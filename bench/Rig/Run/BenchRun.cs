@@ -45,6 +45,14 @@ internal static class BenchRun
             }));
         }
 
+        // Before the bulk: what that leaves behind would serve the connections, and they would seem to cost nothing.
+        foreach (BenchPath path in paths.Where(_ => idle > 0))
+        {
+            Sample sample = await SampleAsync(path, "idle", 1, () => IdleAsync(lab, path, path.IdleLimit is { } limit ? Math.Min(limit, idle) : idle));
+            result.Samples.Add(sample);
+            Progress($"idle {path.Name}: {Describe(sample)}");
+        }
+
         for (int round = 1; round <= rounds; round++)
         {
             foreach (Measure measure in measures)
@@ -61,15 +69,6 @@ internal static class BenchRun
         NoteMemory(result, paths, "peak");
         await Task.Delay(CalmTime);
         NoteMemory(result, paths, "calm");
-        if (idle > 0)
-        {
-            foreach (BenchPath path in paths)
-            {
-                Sample sample = await SampleAsync(path, "idle", 1, () => IdleAsync(lab, path, idle));
-                result.Samples.Add(sample);
-                Progress($"idle {path.Name}: {Describe(sample)}");
-            }
-        }
 
         string markdown = Report.ToMarkdown(result);
         Console.WriteLine(markdown);

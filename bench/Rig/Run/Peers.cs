@@ -20,10 +20,11 @@ internal static class Peers
     // pasta and slirp4netns give a namespace the network of another, here the servers', through sockets there.
     private static async Task<BenchPath> StartPastaAsync(Lab lab)
     {
+        // Our runtime ignores SIGPIPE, children inherit that, and this program takes it for a failure.
         const string guest = "pasta";
         await lab.AddNamespaceAsync(guest);
         Process pasta = lab.Start("pasta", Lab.In(Topology.Server,
-            "pasta", "--foreground", "--runas", "0", "--config-net", "--address", "10.66.0.2", "--netmask", "24", "--gateway", "10.66.0.1",
+            "env", "--default-signal=PIPE", "pasta", "--foreground", "--runas", "0", "--config-net", "--address", "10.66.0.2", "--netmask", "24", "--gateway", "10.66.0.1",
             "--mtu", "65520", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--ipv4-only", "--netns-only",
             "--netns", Lab.NamespaceFile(guest)));
         await WaitForRouteAsync(lab, guest);
@@ -53,6 +54,7 @@ internal static class Peers
             Name = "ssh-D",
             Namespace = netns,
             Wrapper = ["torsocks"],
+            IdleLimit = 1000,
             Environment = new Dictionary<string, string> { ["TORSOCKS_CONF_FILE"] = configuration, ["TORSOCKS_LOG_LEVEL"] = "1" },
             Relays = [server.Id, client.Id],
         };
@@ -65,7 +67,7 @@ internal static class Peers
         // Something must route the network for the redirection to see it.
         await lab.ShellAsync(netns, $"ip route add {Topology.ServerNetwork} via {gateway}");
         Process client = lab.Start("sshuttle", Lab.In(netns,
-            "sshuttle", "--method", "nat", "--remote", gateway, "--ssh-cmd", string.Join(' ', ssh), "--python", "/usr/bin/python3", Topology.ServerNetwork));
+            "sshuttle", "--disable-ipv6", "--method", "nat", "--remote", gateway, "--ssh-cmd", string.Join(' ', ssh), "--python", "/usr/bin/python3", Topology.ServerNetwork));
         for (int i = 0; !(await lab.ShellAsync(netns, "iptables-save -t nat")).Contains("sshuttle", StringComparison.Ordinal); i++)
         {
             if (i == 100)
@@ -73,7 +75,7 @@ internal static class Peers
             await Task.Delay(100);
         }
 
-        return new BenchPath { Name = "sshuttle", Namespace = netns, Relays = [server.Id, client.Id] };
+        return new BenchPath { Name = "sshuttle", Namespace = netns, IdleLimit = 1000, Relays = [server.Id, client.Id] };
     }
 
     private static async Task<(Process Server, string[] Client)> StartSshServerAsync(Lab lab, string name, string gateway, int port)

@@ -14,7 +14,16 @@ internal static class Topology
     internal static async Task BuildServerAsync(Lab lab)
     {
         await lab.AddNamespaceAsync(Server);
-        await lab.ShellAsync(Server, $"ip address add {ServerAddress}/32 dev lo");
+
+        // pasta and slirp4netns copy the namespace's way out, so it needs one; nothing is ever sent there.
+        await lab.ShellAsync(Server, $"""
+            ip address add {ServerAddress}/32 dev lo
+            ip link add out type veth peer name nowhere
+            ip link set nowhere up
+            ip address add 10.79.0.1/24 dev out
+            ip link set out up
+            ip route add default via 10.79.0.254
+            """);
         await lab.ExpectAsync(lab.Start("server", Lab.In(Server, Lab.Self("server"))), "ready");
         await StartHttpAsync(lab);
     }
@@ -42,7 +51,6 @@ internal static class Topology
         string configuration = lab.PathOf("nginx.conf");
         await File.WriteAllTextAsync(configuration, $$"""
             daemon off; worker_processes 1; user root; error_log {{lab.PathOf("nginx.err")}}; pid {{lab.PathOf("nginx.pid")}};
-            worker_rlimit_nofile 65536;
             events { worker_connections 8192; }
             http { access_log off; keepalive_requests 100000000; server { listen {{Ports.Http}} backlog=8192; root {{root}}; } }
             """);
