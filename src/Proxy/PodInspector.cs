@@ -24,11 +24,11 @@ internal sealed class PodInspector(string version, DateTimeOffset startedAt, IRe
     internal PodReport Inspect() => new()
     {
         Version = version,
-        Pod = Environment.GetEnvironmentVariable("TELEPRESENCE_POD") ?? Environment.MachineName,
+        PodName = Environment.GetEnvironmentVariable("TELEPRESENCE_POD") ?? Environment.MachineName,
         Hostname = Environment.MachineName,
         StartedAt = startedAt,
         Addresses = [.. NetworkInterface.GetAllNetworkInterfaces().SelectMany(AddressesOf)],
-        Routes = [.. RouteTable.ParseIPv4(Lines("/proc/net/route")), .. RouteTable.ParseIPv6(Lines("/proc/net/ipv6_route"))],
+        Routes = [.. RouteTable.ParseIPv4(Lines("/proc/net/route")).Concat(RouteTable.ParseIPv6(Lines("/proc/net/ipv6_route"))).Distinct()],
         ResolvConf = File.Exists(NameServers.ResolvConfPath) ? File.ReadAllText(NameServers.ResolvConfPath) : "",
         NameServers = [.. nameServers.Select(static server => server.ToString())],
         Environment = DeclaredEnvironment(Environment.GetEnvironmentVariables()),
@@ -46,10 +46,10 @@ internal sealed class PodInspector(string version, DateTimeOffset startedAt, IRe
                 .ToDictionary(static entry => entry.Item1, static entry => entry.Value),
             StringComparer.Ordinal);
 
-    private static IEnumerable<PodAddress> AddressesOf(NetworkInterface device) =>
+    private static IEnumerable<string> AddressesOf(NetworkInterface device) =>
         from address in device.GetIPProperties().UnicastAddresses
         where !IPAddress.IsLoopback(address.Address) && !address.Address.IsIPv6LinkLocal
-        select new PodAddress(device.Name, address.Address.ToString(), address.PrefixLength);
+        select address.Address.ToString();
 
     private static int LowestPort()
     {

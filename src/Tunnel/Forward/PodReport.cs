@@ -9,7 +9,7 @@ public sealed record PodReport
     public required string Version { get; init; }
 
     /// <summary>The pod's name: TELEPRESENCE_POD where the spec sets it, else the host name.</summary>
-    public required string Pod { get; init; }
+    public required string PodName { get; init; }
 
     /// <summary>The pod's host name.</summary>
     public required string Hostname { get; init; }
@@ -17,11 +17,11 @@ public sealed record PodReport
     /// <summary>When the proxy started, UTC.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>Addresses of the pod's interfaces without loopback and link-local ones.</summary>
-    public required IReadOnlyList<PodAddress> Addresses { get; init; }
+    /// <summary>Addresses of the pod's interfaces, without prefix lengths, without loopback and link-local ones.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
 
-    /// <summary>The pod's routes without those of loopback, link-local and multicast networks.</summary>
-    public required IReadOnlyList<PodRoute> Routes { get; init; }
+    /// <summary>Destinations of the pod's routes in CIDR notation, without the default route and those of loopback, link-local and multicast networks.</summary>
+    public required IReadOnlyList<string> Routes { get; init; }
 
     /// <summary>The pod's /etc/resolv.conf, word for word.</summary>
     public required string ResolvConf { get; init; }
@@ -41,18 +41,6 @@ public sealed record PodReport
     /// <summary>Whether the pod can serve files.</summary>
     public required bool ServesFiles { get; init; }
 }
-
-/// <summary>An address of the pod.</summary>
-/// <param name="Interface">Name of the interface.</param>
-/// <param name="Address">The address.</param>
-/// <param name="PrefixLength">Bits of the network's prefix.</param>
-public sealed record PodAddress(string Interface, string Address, int PrefixLength);
-
-/// <summary>A route of the pod.</summary>
-/// <param name="Destination">The network in CIDR notation.</param>
-/// <param name="Gateway">The next hop, null when the network is on the link.</param>
-/// <param name="Interface">Name of the interface.</param>
-public sealed record PodRoute(string Destination, string? Gateway, string Interface);
 
 /// <summary>JSON of the <see cref="PodReport"/>; property names in camel case.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
