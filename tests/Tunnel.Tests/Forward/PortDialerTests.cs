@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -43,7 +44,7 @@ public sealed class PortDialerTests : IDisposable
         _near.Send(stream, bytes, thenEnd: true, _pair.Loop.Now);
         _pair.Turns.Until(() => _near.Ended);
         Assert.True(_near.Accepted);
-        Assert.Equal(bytes, _near.Bytes);
+        Assert.True(CollectionsMarshal.AsSpan(_near.Bytes).SequenceEqual(bytes));
         Assert.Equal(SHA256.HashData(bytes), _pair.Turns.Result(served));
         _pair.Turns.Until(() => _dialer.OpenCount == 0 && _pair.Pool.InUse == 0);
     }
@@ -243,7 +244,7 @@ public sealed class PortDialerTests : IDisposable
         }
 
         _pair.Turns.Until(() => _near.Ended);
-        Assert.True(bytes.AsSpan().SequenceEqual(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_near.Bytes)));
+        Assert.True(CollectionsMarshal.AsSpan(_near.Bytes).SequenceEqual(bytes));
         Assert.Equal(SHA256.HashData(bytes), _pair.Turns.Result(served));
     }
 
