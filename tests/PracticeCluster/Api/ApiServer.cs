@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Security.Cryptography.X509Certificates;
@@ -46,6 +47,8 @@ internal sealed class ApiServer : IAsyncDisposable
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.SetMinimumLevel(LogLevel.None);
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.Zero);
+        // The sockets may live in other network namespaces, so Kestrel cannot make them; it gets and owns the ready ones.
+        builder.WebHost.UseSockets(o => o.CreateBoundListenSocket = endpoint => sockets.First(s => s.LocalEndPoint!.Equals(endpoint)));
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -53,13 +56,11 @@ internal sealed class ApiServer : IAsyncDisposable
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.MaxRequestBodySize = null;
             foreach (var socket in sockets)
-                kestrel.ListenHandle((ulong)socket.SafeHandle.DangerousGetHandle(), o => o.UseHttps(new HttpsConnectionAdapterOptions { ServerCertificate = services.Certificate }));
+                kestrel.Listen((IPEndPoint)socket.LocalEndPoint!, o => o.UseHttps(new HttpsConnectionAdapterOptions { ServerCertificate = services.Certificate }));
         });
         _app = builder.Build();
         _app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.Zero });
         _app.Run(ServeAsync);
-        // Kestrel closes the handles; the Socket objects must not do it once more.
-        foreach (var socket in sockets) socket.SafeHandle.SetHandleAsInvalid();
     }
 
     public Task StartAsync() => _app.StartAsync();
@@ -89,11 +90,12 @@ internal sealed class ApiServer : IAsyncDisposable
         {
             // The client has left in the middle.
         }
-        catch (Exception e) when (!http.Response.HasStarted)
+        catch (Exception e)
         {
-            // The one place that turns a bug into an answer: as a real server's panic handler does.
+            // The one place that turns a bug into an answer and a line in the log, as a real server's panic handler does.
             await Console.Error.WriteLineAsync($"{http.Request.Method} {http.Request.Path}: {e}").ConfigureAwait(false);
-            await http.Response.WriteAsync(500, ApiException.Internal(e.Message).Status).ConfigureAwait(false);
+            if (http.Response.HasStarted) http.Abort();
+            else await http.Response.WriteAsync(500, ApiException.Internal(e.Message).Status).ConfigureAwait(false);
         }
     }
 

@@ -1,4 +1,7 @@
 using System.Globalization;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -116,8 +119,9 @@ internal sealed class PodStreams(Registry registry, INode node, Faults faults, C
                 ?? throw ApiException.BadRequest("unable to upgrade: none of the requested subprotocols is supported");
             if (protocol == SpdyTunnel)
             {
-                using var tunnel = await http.WebSockets.AcceptWebSocketAsync(protocol).ConfigureAwait(false);
-                await new SpdyPortForward(node, faults, key).RunAsync(new WebSocketStream(tunnel), end.Token).ConfigureAwait(false);
+                var tunnel = WebSocketStream.Create(await AcceptTunnelAsync(http).ConfigureAwait(false), WebSocketMessageType.Binary, ChannelSocket.ClosePatience);
+                await using var closing = tunnel.ConfigureAwait(false);
+                await new SpdyPortForward(node, faults, key).RunAsync(tunnel, end.Token).ConfigureAwait(false);
                 return;
             }
             var ports = Ports(http.Request.Query);
@@ -127,6 +131,23 @@ internal sealed class PodStreams(Registry registry, INode node, Faults faults, C
         }
         var stream = await UpgradeToSpdyAsync(http, ["portforward.k8s.io"]).ConfigureAwait(false);
         await new SpdyPortForward(node, faults, key).RunAsync(stream, end.Token).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Kubernetes' name for the tunnel has a slash, which is no token (RFC 6455 section 4.1) and which the framework's own
+    /// handshake therefore refuses; so this is the handshake by hand.
+    /// </summary>
+    private static async Task<WebSocket> AcceptTunnelAsync(HttpContext http)
+    {
+        var key = http.Request.Headers.SecWebSocketKey.ToString();
+#pragma warning disable CA5350 // RFC 6455 section 4.2.2 prescribes SHA-1; nothing is kept secret by it.
+        var accept = SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+#pragma warning restore CA5350
+        http.Response.Headers.Upgrade = "websocket";
+        http.Response.Headers.SecWebSocketAccept = Convert.ToBase64String(accept);
+        http.Response.Headers.SecWebSocketProtocol = SpdyTunnel;
+        var stream = await http.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync().ConfigureAwait(false);
+        return WebSocket.CreateFromStream(stream, new WebSocketCreationOptions { IsServer = true });
     }
 
     private static List<int> Ports(IQueryCollection query)

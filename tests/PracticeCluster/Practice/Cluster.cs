@@ -35,6 +35,7 @@ internal sealed class Cluster : IAsyncDisposable
     private Task _awayTask = Task.CompletedTask;
     private ApiServices? _services;
     private ApiServer? _server;
+    private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _work = Task.CompletedTask;
 
     /// <param name="users">The first is the administrator.</param>
@@ -77,8 +78,8 @@ internal sealed class Cluster : IAsyncDisposable
 
     public Action<string>? Log { get; set; }
 
-    /// <summary>Ends only when a controller has failed beyond repair, with its exception.</summary>
-    public Task Failure => _work;
+    /// <summary>Ends only when a controller or the API server has failed beyond repair, with its exception.</summary>
+    public Task Failure => Task.WhenAny(_work, _failed.Task).Unwrap();
 
     public async Task UpAsync(IPEndPoint listen, CancellationToken cancel)
     {
@@ -146,7 +147,14 @@ internal sealed class Cluster : IAsyncDisposable
         await _server.DisposeAsync().ConfigureAwait(false);
         _server = null;
         await Task.Delay(time, _stopping.Token).ContinueWith(_ => { }, TaskScheduler.Default).ConfigureAwait(false);
-        if (!_stopping.IsCancellationRequested) await ServeAsync().ConfigureAwait(false);
+        try
+        {
+            if (!_stopping.IsCancellationRequested) await ServeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is SocketException or IOException or NodeException)
+        {
+            _failed.TrySetException(e);
+        }
     }
 
     private async Task ServeAsync()
