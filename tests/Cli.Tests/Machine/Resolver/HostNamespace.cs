@@ -88,7 +88,11 @@ internal sealed class HostNamespace : IDisposable
         Directory.CreateDirectory(Journals);
         Process setup = Enter("sh", "-c", Setup);
         string? ready = setup.StandardOutput.ReadLine();
-        Assert.True(ready == "ready", ready is null ? setup.StandardError.ReadToEnd() : ready);
+        if (ready == "ready")
+            return;
+        string error = setup.StandardError.ReadToEnd();
+        Dispose(); // nobody else will
+        Assert.Fail($"The namespaces could not be set up: {ready}{error}");
     }
 
     /// <summary>Starts systemd-resolved with a D-Bus; resolv.conf leads to its stub, eth0 has its server.</summary>
