@@ -15,7 +15,7 @@ FROM debian:12-slim AS libraries
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libgcc-s1 libstdc++6 libssl3 openssh-sftp-server \
  && library=/usr/lib/x86_64-linux-gnu \
- && mkdir -p /image/etc /image/proc /image/sys /image/dev /image/tmp /image/usr/bin /image$library /image/usr/lib64 \
+ && mkdir -p /image/etc /image/proc /image/sys /image/dev /image/tmp /image$library /image/usr/lib64 \
       /image/usr/lib/openssh /image/home/telepresence /image/opt \
  && ln -s usr/lib /image/lib && ln -s usr/lib64 /image/lib64 \
  && for so in ld-linux-x86-64.so.2 libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1 libresolv.so.2 libnss_dns.so.2 \

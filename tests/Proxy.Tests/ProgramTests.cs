@@ -12,11 +12,9 @@ public sealed partial class ProgramTests
     [Fact]
     public async Task It_gets_ready_serves_and_ends_with_zero_after_a_goodbye_when_asked_to()
     {
-        ushort port = FreePort();
-        Assert.NotEqual(0, await RunAsync(port, "--ready"));
-        using Process proxy = Start(port);
-        while (await RunAsync(port, "--ready") != 0)
-            Assert.False(proxy.HasExited);
+        Assert.NotEqual(0, await RunAsync(FreePort(), "--ready"));
+        using Process proxy = Start(out ushort port);
+        UntilReady(port, proxy);
         using ProxyClient client = new();
         client.Link(port);
         Assert.Equal(0, kill(proxy.Id, 15));
@@ -61,6 +59,21 @@ public sealed partial class ProgramTests
         using Process version = Start(1, arguments: "--version");
         Assert.Equal("1.0.0", (await version.StandardOutput.ReadToEndAsync()).Trim());
         Assert.Equal(2, await RunAsync(1, "--help-me"));
+    }
+
+    internal static Process Start(out ushort port) => Start(port = FreePort());
+
+    internal static void UntilReady(ushort port, Process proxy)
+    {
+        int exitCode;
+        do
+        {
+            Assert.False(proxy.HasExited);
+            using Process probe = Start(port, arguments: "--ready");
+            probe.WaitForExit();
+            exitCode = probe.ExitCode;
+        }
+        while (exitCode != 0);
     }
 
     private static ushort FreePort()
