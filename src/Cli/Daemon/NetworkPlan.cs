@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Telepresence.Cli.Cluster;
 using Telepresence.Cli.Machine;
 using Telepresence.Dns;
+using Telepresence.Tunnel.Forward;
 
 namespace Telepresence.Cli.Daemon;
 
@@ -16,15 +17,15 @@ internal sealed record NetworkPlan(NetworkSpec Spec, DnsRulesOptions Names, stri
     /// <summary>Makes a plan.</summary>
     /// <param name="request">What the user asked for.</param>
     /// <param name="network">The cluster's networks.</param>
-    /// <param name="info">The proxy's report.</param>
+    /// <param name="info">The proxy's report about its pod.</param>
     /// <param name="exceptions">Addresses that must stay outside.</param>
-    internal static NetworkPlan Make(ConnectRequest request, ClusterNetwork network, ProxyInfo info, IReadOnlyList<IPAddress> exceptions)
+    internal static NetworkPlan Make(ConnectRequest request, ClusterNetwork network, PodReport info, IReadOnlyList<IPAddress> exceptions)
     {
         ConnectOptions options = request.Options;
         PodResolvConf resolvConf = PodResolvConf.Parse(info.ResolvConf);
         ClusterNetwork complete = network.With(
-            [.. info.Addresses.Select(IPAddress.Parse)],
-            [.. info.Routes.Select(IPNetwork.Parse)],
+            [.. info.Addresses.Select(static entry => IPAddress.Parse(entry.Address))],
+            [.. info.Routes.Select(static route => IPNetwork.Parse(route.Destination))],
             resolvConf.NameServers);
         List<IPNetwork> found = [.. complete.Services, .. complete.Pods];
         NetworkSpec spec = new()

@@ -1,5 +1,6 @@
 using Telepresence.Cli.Cluster;
 using Telepresence.Cli.Engine;
+using Telepresence.Tunnel.Forward;
 
 namespace Telepresence.Cli.Daemon;
 
@@ -8,7 +9,7 @@ internal static class StatusReporter
 {
     /// <summary>Makes the report of a user daemon; parts that are not known yet are null.</summary>
     internal static StatusReport Make(
-        ConnectRequest request, string state, string? trouble, NetworkPlan? plan, NetworkReport? report, ProxyInfo? info, ProxyPod? pod, EngineStatus engine) => new()
+        ConnectRequest request, string state, string? trouble, NetworkPlan? plan, NetworkReport? report, PodReport? info, ProxyPod? pod, EngineStatus engine) => new()
         {
             RootDaemon = OfRoot(plan, report),
             UserDaemon = new UserDaemonStatus

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography;
+using System.Text.Json;
 
 using Telepresence.Cli.Cluster;
 using Telepresence.Cli.Engine;
@@ -40,7 +41,7 @@ internal sealed class UserConnection : IAsyncDisposable
     private Journal? _journal;
     private KubeAccess? _kube;
     private ProxyPod? _pod;
-    private ProxyInfo? _info;
+    private PodReport? _info;
     private NetworkPlan? _plan;
     private NetworkReport? _report;
     private Task _keeping = Task.CompletedTask, _following = Task.CompletedTask;
@@ -187,7 +188,7 @@ internal sealed class UserConnection : IAsyncDisposable
         _channel.Post(new Message { Kind = MessageKind.Progress, Text = text });
     }
 
-    private async Task<ProxyInfo> MakeSessionAsync(CancellationToken cancellation)
+    private async Task<PodReport> MakeSessionAsync(CancellationToken cancellation)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         Task refused = WatchForRefusalAsync(limit);
@@ -195,7 +196,7 @@ internal sealed class UserConnection : IAsyncDisposable
         MuxSessionOptions options = new() { Version = ProductVersion.Text, SessionId = Guid.NewGuid(), Key = _key };
         try
         {
-            ProxyInfo info = ProxyInfo.Parse(await _engine.ConnectAsync(options, _pod!, limit.Token));
+            PodReport info = ReadReport(await _engine.ConnectAsync(options, _pod!, limit.Token));
             _log.Write($"session {options.SessionId} with pod {_pod!.Name}, proxy version {info.Version}");
             return info;
         }
@@ -215,6 +216,21 @@ internal sealed class UserConnection : IAsyncDisposable
             await limit.CancelAsync();
             await refused.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    private static PodReport ReadReport(byte[] json)
+    {
+        try
+        {
+            if (JsonSerializer.Deserialize(json, PodReportJson.Default.PodReport) is { } report)
+                return report;
+        }
+        catch (JsonException fault)
+        {
+            throw new UserError(ExitCode.ProxyVersion, $"The proxy pod's report about itself makes no sense ({fault.Message}); its image must be telepresence-k8s:{ProductVersion.Text}.", fault);
+        }
+
+        throw new UserError(ExitCode.ProxyVersion, $"The proxy pod's report about itself is empty; its image must be telepresence-k8s:{ProductVersion.Text}.");
     }
 
     // Links are tried again and again, which is right for a network and pointless for a missing right.
