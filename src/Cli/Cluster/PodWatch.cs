@@ -51,6 +51,19 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
         }
     }
 
+    /// <summary>Looks once whether the pod has ended or cannot start.</summary>
+    /// <returns>The failure, or null when there is none.</returns>
+    /// <exception cref="KubeException">The API server refuses or does not answer.</exception>
+    internal async Task<UserError?> FindFailureAsync(CancellationToken cancellation)
+    {
+        KubeList<Pod> pods = await client.GetAsync(KubeRequest.ListPods(deployment.Namespace, deployment.PodSelector), KubeJson.Default.KubeListPod, cancellation);
+        _pods.Clear();
+        foreach (Pod pod in pods.Items ?? [])
+            OnPod("ADDED", pod);
+        PodDiagnosis now = PodDiagnosis.Examine(_deployment, _pods.Values);
+        return now.Progress == PodProgress.Failed ? await FailureAsync(now, cancellation) as UserError : null;
+    }
+
     private async Task<Pod> ExamineAsync(ChannelReader<Action> changes, CancellationToken cancellation)
     {
         string said = "";

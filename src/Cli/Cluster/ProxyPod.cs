@@ -30,9 +30,6 @@ internal sealed class ProxyPod(KubeAccess kube, Journal journal, KubeTarget targ
     /// <summary>Image that it runs.</summary>
     internal string Image => template.Image;
 
-    /// <summary>Why no further link makes sense: the user may not open port-forwards, for example. Null otherwise.</summary>
-    internal UserError? Refusal => _refusal;
-
     /// <summary>Why the last link ended or did not begin.</summary>
     internal string? LastLinkEnd => _lastLinkEnd;
 
@@ -74,6 +71,23 @@ internal sealed class ProxyPod(KubeAccess kube, Journal journal, KubeTarget targ
 
         _pod = await new PodWatch(kube.Client, Deployment, progress).WaitAsync(cancellation);
         return _pod.Metadata.Uid != before;
+    }
+
+    /// <summary>Whether there is a reason why no link will come about: a missing right, or a proxy that ends again and again.</summary>
+    /// <returns>The reason, or null.</returns>
+    internal async Task<UserError?> FindFailureAsync(CancellationToken cancellation)
+    {
+        if (_refusal is not null || _lastLinkEnd is null)
+            return _refusal;
+        try
+        {
+            return await new PodWatch(kube.Client, Deployment, progress).FindFailureAsync(cancellation);
+        }
+        catch (KubeException fault)
+        {
+            log.Detail($"the pod cannot be looked at: {fault.Message}");
+            return null;
+        }
     }
 
     /// <inheritdoc/>

@@ -26,7 +26,7 @@ internal sealed class UserConnection : IAsyncDisposable
 {
     private const int KeyLength = 32;
     private static readonly TimeSpan HandshakeLimit = TimeSpan.FromSeconds(30), UndoLimit = TimeSpan.FromSeconds(12);
-    private static readonly TimeSpan FollowInterval = TimeSpan.FromSeconds(30), LongestRetry = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1), FollowInterval = TimeSpan.FromSeconds(30), LongestRetry = TimeSpan.FromSeconds(15);
 
     private readonly ConnectRequest _request;
     private readonly InvokingUser _user;
@@ -191,7 +191,7 @@ internal sealed class UserConnection : IAsyncDisposable
     private async Task<PodReport> MakeSessionAsync(CancellationToken cancellation)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        Task refused = WatchForRefusalAsync(limit);
+        Task<UserError?> watching = WatchForFailureAsync(limit);
         limit.CancelAfter(HandshakeLimit);
         MuxSessionOptions options = new() { Version = ProductVersion.Text, SessionId = Guid.NewGuid(), Key = _key };
         try
@@ -207,14 +207,15 @@ internal sealed class UserConnection : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw _pod!.Refusal ?? new UserError(
-                _pod.LastLinkEnd is null ? ExitCode.ProxySilent : ExitCode.PortForward,
+            await ((Task)watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw (watching.IsCompletedSuccessfully ? await watching : null) ?? new UserError(
+                _pod!.LastLinkEnd is null ? ExitCode.ProxySilent : ExitCode.PortForward,
                 $"The proxy pod {_pod.Name} does not answer through a port-forward{(_pod.LastLinkEnd is { } reason ? $": {reason.TrimEnd('.')}" : "")}; kubectl logs -n {_request.Target.Namespace} {_pod.Name} may say why.");
         }
         finally
         {
             await limit.CancelAsync();
-            await refused.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -233,14 +234,17 @@ internal sealed class UserConnection : IAsyncDisposable
         throw new UserError(ExitCode.ProxyVersion, $"The proxy pod's report about itself is empty; its image must be telepresence-k8s:{ProductVersion.Text}.");
     }
 
-    // Links are tried again and again, which is right for a network and pointless for a missing right.
-    private async Task WatchForRefusalAsync(CancellationTokenSource attempt)
+    // Links are tried again and again, which is right for a network and pointless for a missing right or a proxy that crashes.
+    private async Task<UserError?> WatchForFailureAsync(CancellationTokenSource attempt)
     {
-        while (!attempt.IsCancellationRequested)
+        while (true)
         {
-            await Task.Delay(100, attempt.Token);
-            if (_pod!.Refusal is not null)
+            await Task.Delay(LookInterval, attempt.Token);
+            if (await _pod!.FindFailureAsync(attempt.Token) is { } failure)
+            {
                 await attempt.CancelAsync();
+                return failure;
+            }
         }
     }
 
