@@ -1,6 +1,8 @@
 using System.Net;
 
 using Telepresence.Cli.Machine;
+using Telepresence.Cli.Machine.Resolver;
+using Telepresence.Dns;
 using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Daemon;
@@ -15,6 +17,10 @@ internal interface IMachine
     /// <summary>Changes the routes.</summary>
     Task<NetworkReport> UpdateAsync(NetworkSpec spec, CancellationToken cancellation);
 
+    /// <summary>Looks whether routes and resolver still are as they were made, and repairs what somebody else has changed.</summary>
+    /// <returns>The report, if something in it has changed; else null.</returns>
+    Task<NetworkReport?> CheckAsync(CancellationToken cancellation);
+
     /// <summary>Takes everything back.</summary>
     /// <returns>A sentence for each thing that could not be.</returns>
     Task<IReadOnlyList<string>> UndoAsync();
@@ -25,27 +31,38 @@ internal sealed class MachineOwner(Journal journal) : IMachine
 {
     private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(15);
 
+    private const int DnsPort = 53;
+
+    private readonly MachineResolver _resolver = new(journal, DaemonPaths.Runtime);
     private MachineNetwork? _network;
+    private NetworkRequest _request = new();
+    private NetworkSpec _spec = new();
     private NetworkReport _report = new();
 
     /// <inheritdoc/>
     public async Task<(NetworkReport Report, IReadOnlyList<FileDescriptor> Descriptors)> ConfigureAsync(NetworkSpec spec, CancellationToken cancellation)
     {
-        NetworkRequest request = ToRequest(spec);
         try
         {
+            // The machine's own name servers stay outside, wherever they are: names must not depend on the tunnel that they help to make.
+            ResolverSetup before = await MachineResolver.ReadAsync(ownInterface: "", cancellation);
+            _spec = spec;
+            _request = ToRequest(spec, before.Upstreams);
             _network = new MachineNetwork(journal);
-            NetworkResult made = await _network.ConfigureAsync(request, cancellation);
-            _report = new NetworkReport
+            NetworkResult made = await _network.ConfigureAsync(_request, cancellation);
+            DnsSockets dns = DnsSockets.Open(made.Addresses);
+            ResolverSetup resolver = await _resolver.ConfigureAsync(ToResolverRequest(made, spec), cancellation);
+            _report = WithResolver(resolver) with
             {
                 Interface = made.Interface,
-                Mtu = request.Mtu,
+                Mtu = _request.Mtu,
                 Addresses = Texts(made.Addresses),
                 Routes = Texts(made.Routes),
                 Exceptions = Texts(made.Exceptions),
-                Skipped = made.Skipped,
+                Skipped = [.. made.Skipped, .. resolver.Notes],
+                DnsUdpCount = dns.Udp.Count,
             };
-            return (_report, [made.Tun]);
+            return (_report, [made.Tun, .. dns.Udp, .. dns.Tcp]);
         }
         catch (IOException fault)
         {
@@ -58,10 +75,27 @@ internal sealed class MachineOwner(Journal journal) : IMachine
     {
         if (_network is null)
             throw new UserError(ExitCode.LocalNetwork, "The machine's network is not set up; connect again.");
+        _spec = spec;
+        _request = ToRequest(spec, [.. _report.LocalServers.Select(static server => IPEndPoint.Parse(server).Address)]);
+        return await UpdateRoutesAsync(_network, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async Task<NetworkReport?> CheckAsync(CancellationToken cancellation)
+    {
+        if (_network is null || _report.Interface.Length == 0)
+            return null;
         try
         {
-            (IReadOnlyList<IPNetwork> routes, IReadOnlyList<IPNetwork> exceptions, IReadOnlyList<string> skipped) = await _network.UpdateAsync(ToRequest(spec), cancellation);
-            return _report = _report with { Routes = Texts(routes), Exceptions = Texts(exceptions), Skipped = skipped };
+            if (await _resolver.CheckAsync(cancellation) is not { } resolver)
+            {
+                await _network.UpdateAsync(_request, cancellation);
+                return null;
+            }
+
+            _report = WithResolver(resolver);
+            _request = ToRequest(_spec, resolver.Upstreams);
+            return await UpdateRoutesAsync(_network, cancellation);
         }
         catch (IOException fault)
         {
@@ -83,13 +117,46 @@ internal sealed class MachineOwner(Journal journal) : IMachine
         }
     }
 
-    private static NetworkRequest ToRequest(NetworkSpec spec) => new()
+    private async Task<NetworkReport> UpdateRoutesAsync(MachineNetwork network, CancellationToken cancellation)
+    {
+        try
+        {
+            (IReadOnlyList<IPNetwork> routes, IReadOnlyList<IPNetwork> exceptions, IReadOnlyList<string> skipped) = await network.UpdateAsync(_request, cancellation);
+            return _report = _report with { Routes = Texts(routes), Exceptions = Texts(exceptions), Skipped = skipped };
+        }
+        catch (IOException fault)
+        {
+            throw Explain(fault);
+        }
+    }
+
+    private static NetworkRequest ToRequest(NetworkSpec spec, IReadOnlyList<IPAddress> nameServers) => new()
     {
         Found = Networks(spec.Found),
         AlsoProxy = Networks(spec.AlsoProxy),
-        NeverProxy = Networks(spec.NeverProxy),
+        NeverProxy = [.. Networks(spec.NeverProxy), .. nameServers.Where(static server => !IPAddress.IsLoopback(server) && !server.IsIPv6LinkLocal).Select(NetworkPlan.Single)],
         Everything = spec.Everything,
     };
+
+    private static ResolverRequest ToResolverRequest(NetworkResult network, NetworkSpec spec) => new()
+    {
+        Interface = network.Interface,
+        Servers = network.Addresses,
+        Search = Names(spec.Search),
+        Zones = [.. Names([spec.ClusterDomain, .. spec.Suffixes]), .. network.Routes.Where(static route => route.PrefixLength > 0).SelectMany(ReverseZones.ForSubnet)],
+        Everything = spec.Everything,
+    };
+
+    private NetworkReport WithResolver(ResolverSetup resolver) => _report with
+    {
+        LocalServers = [.. resolver.Upstreams.Select(static server => new IPEndPoint(server, DnsPort).ToString())],
+        LocalSearch = resolver.Search,
+        DnsMethod = resolver.Method,
+    };
+
+    // They go into files and commands of the machine: what is not a name goes nowhere.
+    private static IReadOnlyList<string> Names(IReadOnlyList<string> texts) =>
+        [.. texts.Select(static text => text.Trim('.')).Where(static text => text.Length > 0 && Uri.CheckHostName(text) == UriHostNameType.Dns)];
 
     // From the user daemon, which is not root: whatever it says is parsed strictly before it comes near a command.
     private static IReadOnlyList<IPNetwork> Networks(IReadOnlyList<string> texts) =>

@@ -48,6 +48,9 @@ internal enum MessageKind
     /// <summary>The answer to both; descriptors come with it.</summary>
     Configured,
 
+    /// <summary>The machine has other name servers or routes than before (root daemon → user daemon).</summary>
+    Changed,
+
     /// <summary>Undo and end (root daemon → user daemon).</summary>
     Stop,
 }

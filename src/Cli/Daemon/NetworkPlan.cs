@@ -24,8 +24,8 @@ internal sealed record NetworkPlan(NetworkSpec Spec, DnsRulesOptions Names, stri
         ConnectOptions options = request.Options;
         PodResolvConf resolvConf = PodResolvConf.Parse(info.ResolvConf);
         ClusterNetwork complete = network.With(
-            [.. info.Addresses.Select(static entry => IPAddress.Parse(entry.Address))],
-            [.. info.Routes.Select(static route => IPNetwork.Parse(route.Destination))],
+            [.. info.Addresses.Select(IPAddress.Parse)],
+            [.. info.Routes.Select(IPNetwork.Parse)],
             resolvConf.NameServers);
         List<IPNetwork> found = [.. complete.Services, .. complete.Pods];
         NetworkSpec spec = new()

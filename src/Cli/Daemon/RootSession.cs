@@ -16,6 +16,9 @@ internal sealed class RootSession : IAsyncDisposable
 {
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(20), StatusLimit = TimeSpan.FromSeconds(2);
 
+    // VPN clients and DHCP rewrite resolvers and rules; a person waits that long before trying again.
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(5);
+
     private readonly IMachine _machine;
     private readonly FileLog _log;
     private readonly DaemonChannel _channel;
@@ -126,6 +129,7 @@ internal sealed class RootSession : IAsyncDisposable
             case MessageKind.Connected:
                 _log.Write($"connected: {message.Text}");
                 _connected.TrySetResult(message.Text ?? "");
+                _ = CheckAsync();
                 return null;
             case MessageKind.Failed:
                 await EndAsync(message.ToError());
@@ -149,6 +153,38 @@ internal sealed class RootSession : IAsyncDisposable
                 });
             default:
                 throw new IOException($"a user daemon does not send {message.Kind}");
+        }
+    }
+
+    private async Task CheckAsync()
+    {
+        using PeriodicTimer timer = new(CheckInterval);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_ending.Token))
+            {
+                try
+                {
+                    await WithMachineAsync(async () =>
+                    {
+                        if (await _machine.CheckAsync(_ending.Token) is { } report)
+                        {
+                            _log.Write($"the machine's own settings changed; resolver {report.DnsMethod}, name servers {string.Join(", ", report.LocalServers)}");
+                            _channel.Post(new Message { Kind = MessageKind.Changed, Report = report });
+                        }
+
+                        return new Message { Kind = MessageKind.Changed };
+                    });
+                }
+                catch (UserError error)
+                {
+                    _log.Write($"checking the machine: {error.Message}");
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The session ends.
         }
     }
 

@@ -37,7 +37,7 @@ internal sealed class UserConnection : IAsyncDisposable
     private readonly ConnectEngine _engine = new();
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(KeyLength);
     private readonly SemaphoreSlim _routing = new(1, 1);
-    private readonly HashSet<IPAddress> _namedAddresses = [];
+    private readonly HashSet<IPAddress> _foundAddresses = [], _askedAddresses = [];
     private Journal? _journal;
     private KubeAccess? _kube;
     private ProxyPod? _pod;
@@ -261,31 +261,58 @@ internal sealed class UserConnection : IAsyncDisposable
             Mtu = _report.Mtu,
             DnsUdp = [.. descriptors.Skip(1).Take(_report.DnsUdpCount)],
             DnsTcp = [.. descriptors.Skip(1 + _report.DnsUdpCount)],
-            DnsRules = new DnsRules(plan.Names with { LocalSearch = _report.LocalSearch }),
-            LocalServers = [.. _report.LocalServers.Select(IPEndPoint.Parse)],
+            DnsRules = RulesOf(plan, _report),
+            LocalServers = ServersOf(_report),
             Routes = [.. _report.Routes.Select(IPNetwork.Parse)],
-            RouteOutside = RouteAsync,
+            RouteOutside = RouteFoundAsync,
         });
     }
 
-    // Names that only the cluster knows, or that the user asked for, have addresses outside its networks: a route for each.
-    private async Task RouteAsync(IReadOnlyList<IPAddress> addresses)
+    /// <summary>Follows the machine: other name servers, another search list, other routes.</summary>
+    internal async Task AdoptAsync(NetworkReport report)
+    {
+        _report = report;
+        await _engine.SetLocalServersAsync(ServersOf(report));
+        await _engine.SetDnsRulesAsync(RulesOf(_plan!, report));
+    }
+
+    private static DnsRules RulesOf(NetworkPlan plan, NetworkReport report) => new(plan.Names with { LocalSearch = report.LocalSearch });
+
+    private static IReadOnlyList<IPEndPoint> ServersOf(NetworkReport report) => [.. report.LocalServers.Select(IPEndPoint.Parse)];
+
+    // Names that only the cluster knows have addresses outside its networks: a route for each, unless the machine has one. A cluster
+    // may not take an address of the machine's own networks by giving it a name.
+    private Task RouteFoundAsync(IReadOnlyList<IPAddress> addresses) => RouteAsync(addresses, _foundAddresses);
+
+    private Task RouteAskedAsync(IReadOnlyList<IPAddress> addresses) => RouteAsync(addresses, _askedAddresses);
+
+    private async Task RouteAsync(IReadOnlyList<IPAddress> addresses, HashSet<IPAddress> known)
     {
         await _routing.WaitAsync(_stopping.Token);
         try
         {
-            if (!addresses.Any(_namedAddresses.Add))
+            if (addresses.All(known.Contains))
                 return;
-            _namedAddresses.UnionWith(addresses);
+            known.UnionWith(addresses);
             NetworkSpec spec = _plan!.Spec;
-            spec = spec with { AlsoProxy = [.. spec.AlsoProxy, .. _namedAddresses.Select(static address => NetworkPlan.Single(address).ToString())] };
-            _report = _report! with { Routes = (await _channel.CallAsync(new Message { Kind = MessageKind.Update, Network = spec }, _stopping.Token)).Report!.Routes };
+            spec = spec with { Found = [.. spec.Found, .. Singles(_foundAddresses)], AlsoProxy = [.. spec.AlsoProxy, .. Singles(_askedAddresses)] };
+            NetworkReport report = (await _channel.CallAsync(new Message { Kind = MessageKind.Update, Network = spec }, _stopping.Token)).Report!;
+            foreach (string sentence in report.Skipped.Except(_report!.Skipped))
+                _log.Write(sentence);
+            _report = report;
+        }
+        catch (UserError error)
+        {
+            // The name is answered all the same; what it leads to may be reached another way.
+            _log.Write($"no route for {string.Join(", ", addresses)}: {error.Message}");
         }
         finally
         {
             _routing.Release();
         }
     }
+
+    private static IEnumerable<string> Singles(IEnumerable<IPAddress> addresses) => addresses.Select(static address => NetworkPlan.Single(address).ToString());
 
     // Programs that look the name up themselves get a route with the answer; this is for those that keep an address, and for status.
     private async Task FollowHostsAsync()
@@ -294,17 +321,10 @@ internal sealed class UserConnection : IAsyncDisposable
         {
             foreach (string host in _request.Options.AlsoProxyHosts)
             {
-                try
-                {
-                    IReadOnlyList<IPAddress> addresses = await _engine.LookUpAsync(host);
-                    if (addresses.Count == 0)
-                        _log.Write($"--also-proxy {host}: the cluster knows no address for it at present");
-                    await RouteAsync(addresses);
-                }
-                catch (UserError error)
-                {
-                    _log.Write($"--also-proxy {host}: {error.Message}");
-                }
+                IReadOnlyList<IPAddress> addresses = await _engine.LookUpAsync(host);
+                if (addresses.Count == 0)
+                    _log.Write($"--also-proxy {host}: the cluster knows no address for it at present");
+                await RouteAskedAsync(addresses);
             }
 
             await Task.Delay(FollowInterval, _stopping.Token);

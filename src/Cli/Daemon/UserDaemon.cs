@@ -91,6 +91,10 @@ internal sealed class UserDaemon : IAsyncDisposable
                 return null;
             case MessageKind.Status:
                 return new Message { Kind = MessageKind.Status, Status = await GetStatusAsync() };
+            case MessageKind.Changed:
+                if (_connection is not null)
+                    await _connection.AdoptAsync(message.Report!);
+                return null;
             case MessageKind.Stop:
                 string left = await StopAsync();
                 _ = EndSoonAsync();
