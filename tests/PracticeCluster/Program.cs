@@ -58,6 +58,7 @@ static async Task<int> UpAsync(Options options)
             if (await Task.WhenAny(end, cluster.Failure).ConfigureAwait(false) != end) await cluster.Failure.ConfigureAwait(false);
         }
     }
+    Sweep(options);
     return 0;
 }
 
@@ -66,20 +67,21 @@ static async Task<int> DownAsync(Options options)
     if (!Directory.Exists(options.StateDirectory)) return 0;
     var (answer, _) = await ControlClient.SendAsync(options.StateDirectory, "down", [], CancellationToken.None).ConfigureAwait(false);
     var deadline = DateTime.UtcNow.AddSeconds(60);
-    while (true)
+    while (Directory.Exists(options.StateDirectory))
     {
         using (var free = TakeLock(options))
         {
             if (free is not null)
             {
                 await NamespaceNode.RemoveLeftoversAsync(options.StateDirectory, CancellationToken.None).ConfigureAwait(false);
-                File.Delete(ControlClient.SocketPath(options.StateDirectory));
+                Sweep(options);
                 return 0;
             }
         }
         if (DateTime.UtcNow > deadline) throw new IOException($"the practice cluster in {options.StateDirectory} did not end{(answer == 0 ? "" : " and does not answer")}");
         await Task.Delay(100).ConfigureAwait(false);
     }
+    return 0;
 }
 
 static async Task<int> ControlAsync(Options options, IReadOnlyList<string> rest)
@@ -92,6 +94,13 @@ static async Task<int> ControlAsync(Options options, IReadOnlyList<string> rest)
     var (result, text) = await ControlClient.SendAsync(options.StateDirectory, rest[0], [.. rest.Skip(1)], CancellationToken.None).ConfigureAwait(false);
     if (text.Length > 0) await (result == 0 ? Console.Out : Console.Error).WriteLineAsync(text).ConfigureAwait(false);
     return result;
+}
+
+// The files that `up` wrote into its state directory, and the directory if nothing else is in it. Called under the lock.
+static void Sweep(Options options)
+{
+    foreach (var name in new[] { "kubeconfig", "kubeconfig.laptop", "practice.sock", "lock" }) File.Delete(Path.Combine(options.StateDirectory, name));
+    if (!Directory.EnumerateFileSystemEntries(options.StateDirectory).Any()) Directory.Delete(options.StateDirectory);
 }
 
 // Held for the life of the process: the kernel gives it back even after kill -9.
