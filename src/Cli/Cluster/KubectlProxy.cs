@@ -20,7 +20,7 @@ internal sealed class KubectlProxy : IAsyncDisposable
         exec 3<&0
         setsid "$@" 3<&- </dev/null &
         kubectl=$!
-        { read -r _ <&3; kill -TERM -- "-$kubectl" "$kubectl"; } >/dev/null 2>&1 &
+        { read -r _ <&3; kill -s TERM -- "-$kubectl" || kill "$kubectl"; } >/dev/null 2>&1 &
         watcher=$!
         exec 3<&-
         wait "$kubectl"

@@ -115,6 +115,8 @@ internal sealed class UserConnection : IAsyncDisposable
     internal async Task<string> StopAsync()
     {
         _state = "Disconnecting";
+        _engine.LinkChanged = null;
+        _engine.SessionLost = null;
         await _stopping.CancelAsync();
         await Task.WhenAll(_keeping, _following).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Task<string> tidying = TidyClusterAsync();
