@@ -147,6 +147,28 @@ public sealed class DnsRelayTests : IDisposable
         Assert.Empty(_near.Datagrams);
     }
 
+    [Fact]
+    public void A_name_server_cannot_answer_what_another_one_was_asked()
+    {
+        byte[] askedFirst = [];
+        using FakeNameServer first = new(query =>
+        {
+            askedFirst = query;
+            return null;
+        });
+        using FakeNameServer second = new(_ => FakeNameServer.Answer(askedFirst));
+        Start(first.Port, second.Port);
+        Ask(FakeNameServer.Query(1, "one.example"));
+        _pair.Turns.Until(() => first.Queries == 1);
+        long deadline = _relay!.NextDeadline;
+        Ask(FakeNameServer.Query(2, "two.example"));
+        _pair.Turns.Until(() => first.Queries == 2);
+        _relay.OnTurn(deadline);
+        _pair.Turns.Until(() => _relay.Counters.Stray == 1);
+        Assert.Empty(_near.Datagrams);
+        Assert.Equal(2, _relay.Outstanding);
+    }
+
     private void Start(params ushort[] ports)
     {
         NetAddress loopback = NetAddress.FromIPAddress(IPAddress.Loopback);

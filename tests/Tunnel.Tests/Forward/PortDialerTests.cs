@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Text;
 
 using Telepresence.Tunnel.Forward;
+using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Mux;
 using Telepresence.Tunnel.Wire;
 
@@ -197,9 +198,11 @@ public sealed class PortDialerTests : IDisposable
         accepted.LingerState = new LingerOption(true, 0);
         accepted.Close();
 
-        // The bytes that came before the reset are still owed; a relay that span on the hang-up would never let this loop wait.
-        for (int i = 0; i < 20; i++)
-            _pair.Loop.Turn(wait: false);
+        // The bytes that came before the reset are still owed, and the hang-up must not keep the loop turning meanwhile.
+        TurnCounter turns = new(EventLoop.Clock + 50_000);
+        _pair.Loop.AddTurnHandler(turns);
+        _pair.Turns.Until(() => turns.Ended);
+        Assert.InRange(turns.Count, 1, 500);
         Assert.Null(_near.Reset);
         stream.Consume(_near.Bytes.Count, _pair.Loop.Now);
         _near.Consumes = true;
@@ -296,6 +299,22 @@ public sealed class PortDialerTests : IDisposable
 
         accepted.Shutdown(SocketShutdown.Send);
         return hash.GetHashAndReset();
+    }
+
+    /// <summary>Counts a loop's turns up to a moment.</summary>
+    private sealed class TurnCounter(long until) : ITurnHandler
+    {
+        internal int Count { get; private set; }
+
+        internal bool Ended { get; private set; }
+
+        public long NextDeadline => Ended ? long.MaxValue : until;
+
+        public void OnTurn(long now)
+        {
+            Count++;
+            Ended = now >= until;
+        }
     }
 
     private MuxStream Open(TargetAddress target) => _pair.Client.Open(StreamKind.Tcp, target.ToBytes(), _near, _pair.Loop.Now)!;
