@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Telepresence.Cli.Daemon;
 
@@ -10,13 +11,13 @@ internal sealed class FileLog : IDisposable
     private const long LongestBytes = 10 * 1024 * 1024;
 
     private readonly Lock _lock = new();
-    private readonly StreamWriter? _writer;
+    private readonly FileStream? _file;
     private readonly bool _verbose;
 
-    private FileLog(string path, StreamWriter? writer, bool verbose)
+    private FileLog(string path, FileStream? file, bool verbose)
     {
         Path = path;
-        _writer = writer;
+        _file = file;
         _verbose = verbose;
     }
 
@@ -41,8 +42,9 @@ internal sealed class FileLog : IDisposable
                 Access = FileAccess.Write,
                 Share = FileShare.ReadWrite | FileShare.Delete,
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                BufferSize = 0,
             });
-            return new FileLog(path, new StreamWriter(file) { AutoFlush = true }, verbose);
+            return new FileLog(path, file, verbose);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
@@ -50,11 +52,21 @@ internal sealed class FileLog : IDisposable
         }
     }
 
-    /// <summary>Writes a line.</summary>
+    /// <summary>Writes a line. One that cannot be written (the disk is full) is lost: it must not keep anybody from undoing.</summary>
     internal void Write(string line)
     {
-        lock (_lock)
-            _writer?.WriteLine($"{DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)} {line}");
+        if (_file is null)
+            return;
+        byte[] bytes = Encoding.UTF8.GetBytes($"{DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)} {line}\n");
+        try
+        {
+            lock (_lock)
+                _file.Write(bytes);
+        }
+        catch (Exception fault) when (fault is IOException or ObjectDisposedException)
+        {
+            // Nowhere to say so.
+        }
     }
 
     /// <summary>Writes a line when details were asked for.</summary>
@@ -65,5 +77,5 @@ internal sealed class FileLog : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _writer?.Dispose();
+    public void Dispose() => _file?.Dispose();
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -11,7 +10,8 @@ namespace Telepresence.Cli.Machine;
 /// <para>A line is either <c>{"id":1,"change":{"kind":…}}</c>, about to be made, or <c>{"undone":1}</c>. What has the first and not the
 /// second is taken back, newest first: at the end of this process, or by the next process that opens the file.</para>
 /// <para>The file is locked while it is open, so that nobody undoes the changes of a process that lives. It is readable by its owner
-/// only. A last line that was cut off by a crash is ignored: the change behind it was not begun.</para>
+/// only. A last line that was cut off by a crash is ignored: the change behind it was not begun. A whole line that makes no sense (a damaged
+/// disk, a journal of a later version) does not keep the others from being undone: see <see cref="SetAside"/>.</para>
 /// </remarks>
 public sealed class Journal : IDisposable
 {
@@ -24,6 +24,9 @@ public sealed class Journal : IDisposable
     /// <summary>Changes that were made, or were about to be, and are not undone; oldest first.</summary>
     public IReadOnlyList<Change> Open => [.. _open.Select(static entry => entry.Change!)];
 
+    /// <summary>Where a copy of the file was put because it held lines that make no sense; null when it held none.</summary>
+    public string? SetAside { get; private set; }
+
     /// <summary>Opens or creates the journal at <paramref name="path"/> and locks it.</summary>
     /// <exception cref="IOException">Another process that lives has it open, or the directory cannot be written.</exception>
     public static Journal OpenAt(string path)
@@ -35,9 +38,18 @@ public sealed class Journal : IDisposable
             Access = FileAccess.ReadWrite,
             Share = FileShare.None,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            BufferSize = 0,
         }));
-        journal.Replay();
-        return journal;
+        try
+        {
+            journal.Replay();
+            return journal;
+        }
+        catch
+        {
+            journal.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Notes every change, then makes them in order. When one fails, those made so far stay noted, to be undone.</summary>
@@ -66,7 +78,7 @@ public sealed class Journal : IDisposable
         Close(entry);
     }
 
-    /// <summary>Takes back every open change, newest first. One that fails stays open and does not stop the others.</summary>
+    /// <summary>Takes back every open change, newest first. One that fails, in whatever way, stays open and does not stop the others.</summary>
     /// <returns>A sentence for each change that could not be taken back.</returns>
     public async Task<IReadOnlyList<string>> UndoAllAsync(CancellationToken cancellation)
     {
@@ -78,7 +90,7 @@ public sealed class Journal : IDisposable
                 await entry.Change!.UndoAsync(cancellation).ConfigureAwait(false);
                 Close(entry);
             }
-            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException or HttpRequestException or TimeoutException)
+            catch (Exception fault) when (fault is not OperationCanceledException || !cancellation.IsCancellationRequested)
             {
                 failures.Add($"{entry.Change!.Description} could not be taken back: {fault.Message}");
             }
@@ -90,42 +102,73 @@ public sealed class Journal : IDisposable
     /// <summary>Closes and unlocks the file; what is open in it stays for the next process.</summary>
     public void Dispose() => _file.Dispose();
 
+    // That it is undone need not be known for certain: undoing it again finds nothing to do.
     private void Close(JournalEntry entry)
     {
         _open.Remove(entry);
-        if (_open.Count == 0)
-            _file.SetLength(0);
-        else
-            Write(new JournalEntry { Undone = entry.Id });
-        _file.Flush(flushToDisk: false);
+        try
+        {
+            if (_open.Count == 0)
+                _file.SetLength(0);
+            else
+                Write(new JournalEntry { Undone = entry.Id });
+        }
+        catch (IOException)
+        {
+            // The disk is full.
+        }
     }
 
+    // Wholly or not at all: half a line would run into the next.
     private void Write(JournalEntry entry)
     {
-        _file.Seek(0, SeekOrigin.End);
-        _file.Write(JsonSerializer.SerializeToUtf8Bytes(entry, JournalJson.Default.JournalEntry));
-        _file.Write("\n"u8);
-        _file.Flush(flushToDisk: false);
+        long end = _file.Seek(0, SeekOrigin.End);
+        try
+        {
+            _file.Write([.. JsonSerializer.SerializeToUtf8Bytes(entry, JournalJson.Default.JournalEntry), (byte)'\n']);
+        }
+        catch (IOException)
+        {
+            _file.SetLength(end);
+            throw;
+        }
     }
 
     private void Replay()
     {
-        using StreamReader reader = new(_file, leaveOpen: true);
-        string text = reader.ReadToEnd();
-        int end = text.LastIndexOf('\n');
-        foreach (string line in end < 0 ? [] : text[..end].Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        byte[] bytes = new byte[_file.Length];
+        _file.ReadExactly(bytes);
+        int end = bytes.AsSpan().LastIndexOf((byte)'\n') + 1;
+        foreach (Range line in bytes.AsSpan(0, end).Split((byte)'\n'))
         {
-            JournalEntry entry = JsonSerializer.Deserialize(line, JournalJson.Default.JournalEntry)
-                ?? throw new IOException($"{_file.Name} has an empty line.");
+            if (!bytes.AsSpan(0, end)[line].IsEmpty && !TryReplay(bytes.AsSpan(0, end)[line]))
+                SetAside = $"{_file.Name}.unreadable";
+        }
+
+        if (SetAside is not null)
+            File.WriteAllBytes(SetAside, bytes);
+
+        // A line that a crash cut off must not run into the next one.
+        _file.SetLength(end);
+    }
+
+    private bool TryReplay(ReadOnlySpan<byte> line)
+    {
+        try
+        {
+            if (JsonSerializer.Deserialize(line, JournalJson.Default.JournalEntry) is not { } entry)
+                return false;
             if (entry.Undone is int undone)
                 _open.RemoveAll(open => open.Id == undone);
             else if (entry.Change is not null)
                 _open.Add(entry);
             _lastId = Math.Max(_lastId, entry.Id);
+            return true;
         }
-
-        // A line that a crash cut off must not run into the next one.
-        _file.SetLength(Encoding.UTF8.GetByteCount(text.AsSpan(0, end + 1)));
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 }
 

@@ -5,12 +5,16 @@ namespace Telepresence.Cli.Machine;
 /// <summary>Runs a small system tool to its end.</summary>
 internal static class Tool
 {
+    // None of them has more to do than ask the kernel or a local service; one that hangs (a bus that does not answer) must not keep
+    // the rest from being undone.
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+
     /// <summary>Runs <paramref name="program"/> and gives what it printed.</summary>
-    /// <param name="program">Name, looked up in PATH and in the system's own directories, which an ordinary user's PATH lacks.</param>
+    /// <param name="program">Name, looked up in the system's own directories, and in PATH for systems that have others.</param>
     /// <param name="arguments">Arguments, one each.</param>
     /// <param name="input">What it reads, or null.</param>
     /// <param name="cancellation">Ends the tool.</param>
-    /// <exception cref="IOException">It is not installed or failed; the message says what it printed.</exception>
+    /// <exception cref="IOException">It is not installed, failed or did not end in time; the message says what it printed.</exception>
     internal static async Task<string> RunAsync(string program, IEnumerable<string> arguments, string? input, CancellationToken cancellation)
     {
         ToolResult result = await TryRunAsync(program, arguments, input, cancellation).ConfigureAwait(false);
@@ -29,21 +33,55 @@ internal static class Tool
             RedirectStandardError = true,
         };
         start.Environment["LC_ALL"] = "C";
-        using Process process = Process.Start(start) ?? throw new IOException($"{program} did not start.");
+        using Process process = Start(start);
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(Limit);
         try
         {
-            if (input is not null)
-                await process.StandardInput.WriteAsync(input.AsMemory(), cancellation).ConfigureAwait(false);
-            process.StandardInput.Close();
-            Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation);
-            Task<string> error = process.StandardError.ReadToEndAsync(cancellation);
-            await process.WaitForExitAsync(cancellation).ConfigureAwait(false);
+            Task<string> output = process.StandardOutput.ReadToEndAsync(limit.Token);
+            Task<string> error = process.StandardError.ReadToEndAsync(limit.Token);
+            await FeedAsync(process.StandardInput, input, limit.Token).ConfigureAwait(false);
+            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
             return new ToolResult(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new IOException($"{program} did not end within {Limit.TotalSeconds:0} seconds.");
         }
         finally
         {
+            // Whoever undoes what it was doing must not run beside it.
             if (!process.HasExited)
+            {
                 process.Kill();
+                process.WaitForExit(TimeSpan.FromSeconds(1));
+            }
+        }
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start) ?? throw new IOException($"{start.FileName} did not start.");
+        }
+        catch (System.ComponentModel.Win32Exception fault)
+        {
+            throw new IOException($"{start.FileName} could not be started: {fault.Message}", fault);
+        }
+    }
+
+    private static async Task FeedAsync(StreamWriter standardInput, string? input, CancellationToken cancellation)
+    {
+        try
+        {
+            if (input is not null)
+                await standardInput.WriteAsync(input.AsMemory(), cancellation).ConfigureAwait(false);
+            standardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended before it had read everything; its exit code and what it printed say why.
         }
     }
 
@@ -51,8 +89,9 @@ internal static class Tool
     /// <exception cref="IOException">It is not installed.</exception>
     internal static string Find(string program)
     {
+        // PATH last: where sudo keeps the user's own, what lies in it must not become root's tools.
         string path = Environment.GetEnvironmentVariable("PATH") ?? "";
-        foreach (string directory in $"{path}:/usr/sbin:/sbin:/usr/bin:/bin".Split(':', StringSplitOptions.RemoveEmptyEntries))
+        foreach (string directory in $"/usr/sbin:/usr/bin:/sbin:/bin:{path}".Split(':', StringSplitOptions.RemoveEmptyEntries))
         {
             string candidate = Path.Combine(directory, program);
             if (File.Exists(candidate))

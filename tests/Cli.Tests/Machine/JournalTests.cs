@@ -1,4 +1,5 @@
 using Telepresence.Cli.Machine;
+using Telepresence.Cli.Machine.Resolver;
 
 namespace Telepresence.Cli.Tests.Machine;
 
@@ -67,6 +68,40 @@ public sealed class JournalTests : IDisposable
 
         using Journal next = Journal.OpenAt(JournalPath);
         Assert.Equal(2, next.Open.Count);
+    }
+
+    [Theory]
+    [InlineData("\0\0\0\0")]
+    [InlineData("{\"id\":2,\"change\":{\"kind\":\"of a later version\"}}")]
+    [InlineData("null")]
+    [InlineData("{\"id\":2,\"change\":{\"kind\":\"link\",\"name\":7}}")]
+    public async Task A_line_that_makes_no_sense_is_set_aside_and_the_others_are_undone(string damaged)
+    {
+        using (Journal journal = Journal.OpenAt(JournalPath))
+            await journal.ApplyAsync(new LinkChange("no-such-link0", 1500, []), default).ContinueWith(static _ => { }, TaskScheduler.Default);
+        await File.AppendAllTextAsync(JournalPath, damaged + "\n");
+        using (Journal journal = Journal.OpenAt(JournalPath))
+        {
+            Assert.Contains(damaged, await File.ReadAllTextAsync(journal.SetAside!), StringComparison.Ordinal);
+            Assert.Single(journal.Open);
+            Assert.Empty(await journal.UndoAllAsync(default));
+        }
+
+        using Journal next = Journal.OpenAt(JournalPath);
+        Assert.Null(next.SetAside);
+        Assert.Empty(next.Open);
+    }
+
+    [Fact]
+    public async Task A_change_that_cannot_be_undone_does_not_stop_the_others_whatever_it_throws()
+    {
+        using Journal journal = Journal.OpenAt(JournalPath);
+        FileEditChange impossible = new("no\0path", "", "text", Existed: true, Path.Combine(_directory, "overlay"));
+        await journal.ApplyAsync(new LinkChange("no-such-link0", 1500, []), default).ContinueWith(static _ => { }, TaskScheduler.Default);
+        await journal.ApplyAsync(impossible, default).ContinueWith(static _ => { }, TaskScheduler.Default);
+        await journal.ApplyAsync(new LinkChange("no-such-link1", 1500, null!), default).ContinueWith(static _ => { }, TaskScheduler.Default);
+        Assert.StartsWith("no\0path could not be taken back", Assert.Single(await journal.UndoAllAsync(default)), StringComparison.Ordinal);
+        Assert.Equal([impossible], journal.Open);
     }
 
     [Fact]
