@@ -30,7 +30,7 @@ internal static class BenchRun
         foreach (string name in names)
         {
             Progress($"starting {name}");
-            paths.Add(await Paths.StartAsync(lab, name, paths.Count + 1));
+            paths.Add(await Paths.StartAsync(lab, name, paths.Count + 1, arguments.Has("baseline") ? arguments.Text("baseline") : null));
         }
 
         BenchResult result = new() { Rounds = rounds, Seconds = time.TotalSeconds, Paths = names };

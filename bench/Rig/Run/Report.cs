@@ -7,19 +7,20 @@ namespace Telepresence.Rig.Run;
 /// <summary>The result for people (Markdown) and for programs (JSON).</summary>
 internal static class Report
 {
-    private const string Base = "loopback", Ours = "telepresence";
+    private const string Ours = "telepresence";
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     internal static string ToMarkdown(BenchResult result)
     {
         StringBuilder text = new();
-        bool ratio = result.Paths.Contains(Base) && result.Paths.Contains(Ours);
+        string yardstick = result.Paths.Contains("baseline") ? "baseline" : "loopback";
+        bool ratio = result.Paths.Contains(yardstick) && result.Paths.Contains(Ours);
         text.AppendLine(CultureInfo.InvariantCulture, $"# {result.Begun:yyyy-MM-dd HH:mm} UTC, {result.Machine}, kernel {result.Kernel}, {result.Runtime}");
         text.AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"Medians of {result.Rounds} rounds of {result.Seconds} s, interleaved; cubic everywhere. Compare within a row only.");
         text.AppendLine();
-        string[] heads = [.. result.Paths, .. ratio ? [$"{Ours} ÷ {Base}"] : Array.Empty<string>()];
+        string[] heads = [.. result.Paths, .. ratio ? [$"{Ours} ÷ {yardstick}"] : Array.Empty<string>()];
         text.AppendLine($"| | {string.Join(" | ", heads)} |");
         text.AppendLine($"|---|{string.Concat(heads.Select(static _ => "---:|"))}");
         foreach (Row row in Row.All)
@@ -31,7 +32,7 @@ internal static class Report
             foreach (double? value in values)
                 text.Append($" {Format(value, row.Decimals)} |");
             if (ratio)
-                text.Append($" {(row.IsRatio ? Format(result.Median(Ours, row.Measure, row.Figure) / result.Median(Base, row.Measure, row.Figure), 2) : "")} |");
+                text.Append($" {(row.IsRatio || yardstick == "baseline" ? Format(result.Median(Ours, row.Measure, row.Figure) / result.Median(yardstick, row.Measure, row.Figure), 2) : "")} |");
             text.AppendLine();
         }
 
