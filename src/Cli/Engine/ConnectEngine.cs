@@ -144,6 +144,7 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
 
     private bool Attach(EngineNetwork network)
     {
+        _loop.AddTurnHandler(new MemoryTrimmer(_pool));
         _tun = new TunPump(_loop, TunDevice.FromDescriptor(network.Tun), new StackOptions { Mtu = network.Mtu }, _pool, _forwarder);
         _forwarder.Attach(_tun.Stack);
         _loop.AddTurnHandler(_forwarder);

@@ -28,7 +28,9 @@ public sealed class FlowControlTests
         pair.Run(3 * Second, each);
         received = 0;
         pair.Run(Second, each);
-        Assert.InRange(received, Rate * 9 / 10, Rate);
+
+        // What the pipe carries in one piece counts where it ends, so one frame may be from the second before.
+        Assert.InRange(received, Rate * 9 / 10, Rate + ushort.MaxValue);
         Assert.InRange(server.Stream.Window.Size, 4 << 20, 8 << 20);
     }
 

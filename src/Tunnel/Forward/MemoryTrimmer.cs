@@ -1,7 +1,7 @@
 using Telepresence.Tunnel.Buffers;
 using Telepresence.Tunnel.Io;
 
-namespace Telepresence.Proxy;
+namespace Telepresence.Tunnel.Forward;
 
 /// <summary>Gives memory that bulk traffic has left behind back to the system when traffic has calmed.</summary>
 internal sealed class MemoryTrimmer(ChunkPool pool) : ITurnHandler
