@@ -1,10 +1,8 @@
-using System.Diagnostics;
-
 namespace Telepresence.Cli.Tests.Machine.Resolver;
 
 /// <summary>
-/// systemd-resolved as Debian packs it, unpacked into a directory: installing it would hand this machine's resolv.conf to it. Where it is
-/// installed anyway, that one is used.
+/// systemd-resolved as Debian packs it, unpacked into a directory by <c>./dev test</c>: installing it would hand this machine's resolv.conf
+/// to it. Where it is installed anyway, that one is used.
 /// </summary>
 internal static class ResolvedPackage
 {
@@ -21,28 +19,18 @@ internal static class ResolvedPackage
     {
         if (File.Exists("/lib/systemd/systemd-resolved") && File.Exists("/usr/bin/resolvectl"))
             return ("/lib/systemd/systemd-resolved", "/usr/bin");
-        string directory = Path.Combine(AppContext.BaseDirectory, Package);
+        string directory = Path.Combine(FindRepository(), "out/test-packages", Package);
         string daemon = Path.Combine(directory, "lib/systemd/systemd-resolved");
-        if (!File.Exists(daemon))
-        {
-            // Unpacked aside and moved, so that an interrupted run leaves nothing that looks whole.
-            string aside = $"{directory}.{Environment.ProcessId}";
-            Directory.CreateDirectory(aside);
-            Run(aside, "apt-get", "-q", "download", Package);
-            Run(aside, "dpkg-deb", "-x", Directory.GetFiles(aside, "*.deb").Single(), "root");
-            Directory.Move(Path.Combine(aside, "root"), directory);
-            Directory.Delete(aside, recursive: true);
-        }
-
-        return (daemon, Path.Combine(directory, "usr/bin"));
+        return File.Exists(daemon)
+            ? (daemon, Path.Combine(directory, "usr/bin"))
+            : throw new InvalidOperationException($"{daemon} is missing; ./dev test unpacks the Debian package {Package} there.");
     }
 
-    private static void Run(string directory, string program, params string[] arguments)
+    private static string FindRepository()
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardError = true, RedirectStandardOutput = true })!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: {error.Result}");
+        string? directory = AppContext.BaseDirectory;
+        while (directory is not null && !File.Exists(Path.Combine(directory, "Telepresence.sln")))
+            directory = Path.GetDirectoryName(directory);
+        return directory ?? throw new InvalidOperationException($"No Telepresence.sln above {AppContext.BaseDirectory}.");
     }
 }
