@@ -13,6 +13,8 @@ namespace Telepresence.Cli.Cluster;
 /// <param name="Kubeconfig">Kubeconfig file, or null for kubectl's own choice.</param>
 public sealed record DeploymentChange(string Namespace, string Name, string Context, string Server, string? Kubeconfig) : Change
 {
+    private bool _refused;
+
     /// <inheritdoc/>
     [JsonIgnore]
     public override string Description => $"deployment {Name} in namespace {Namespace} of context {Context}";
@@ -37,6 +39,11 @@ public sealed record DeploymentChange(string Namespace, string Name, string Cont
         {
             await making.WaitAsync(cancellation);
         }
+        catch (KubeException fault) when (fault.ChangedNothing)
+        {
+            _refused = true;
+            throw;
+        }
         catch (OperationCanceledException)
         {
             await Task.WhenAny(making, Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None));
@@ -47,6 +54,8 @@ public sealed record DeploymentChange(string Namespace, string Name, string Cont
     /// <inheritdoc/>
     public override async Task UndoAsync(CancellationToken cancellation)
     {
+        if (_refused)
+            return;
         if (Client is not null)
         {
             await DeleteAsync(Client, cancellation);

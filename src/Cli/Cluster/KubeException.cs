@@ -21,6 +21,9 @@ internal sealed class KubeException(int status, string reason, string message, U
     /// <summary>Whether the user lacks the right.</summary>
     internal bool IsForbidden => Status == (int)HttpStatusCode.Forbidden;
 
+    /// <summary>Whether it is certain that the request changed nothing: the server refused it, or was never reached.</summary>
+    internal bool ChangedNothing => Status is >= 400 and < 500 || Message.Contains("dial tcp", StringComparison.Ordinal);
+
     /// <summary>Whether there is no such object, or the server has no such API.</summary>
     internal bool IsNotFound => Status == (int)HttpStatusCode.NotFound;
 }

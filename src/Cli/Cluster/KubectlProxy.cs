@@ -129,6 +129,7 @@ internal sealed class KubectlProxy : IAsyncDisposable
             }
         }
 
+        _process.StandardOutput.Dispose();
         _process.Dispose();
         File.Delete(SocketPath);
     }

@@ -51,6 +51,7 @@ internal sealed class ConnectCommand : IDisposable
                     await LeaveAsync(connection);
                 return exitCode;
             }
+
         }
         catch (OperationCanceledException) when (_interrupted.IsCancellationRequested)
         {
@@ -104,9 +105,12 @@ internal sealed class ConnectCommand : IDisposable
                 if (attempt == attempts)
                     throw new UserError(ExitCode.DaemonLost, $"The root daemon keeps ending; its log is {DaemonPaths.RootLog}.");
             }
-            catch
+            catch (Exception fault)
             {
+                // The daemon ends with its last front end, unless it holds a connection that somebody else made.
                 await connection.DisposeAsync();
+                if (fault is not UserError { ExitCode: ExitCode.TargetChanged or ExitCode.DaemonVersion })
+                    await DaemonLauncher.WaitForEndAsync();
                 throw;
             }
 
@@ -161,6 +165,8 @@ internal sealed class ConnectCommand : IDisposable
             await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
             await connection.ReceiveAsync(CancellationToken.None);
         }
+
+        await DaemonLauncher.WaitForEndAsync();
     }
 
     private string? AbsoluteKubeconfig() => _arguments.Kubeconfig is null ? null : Path.GetFullPath(_arguments.Kubeconfig);
@@ -219,6 +225,8 @@ internal sealed class ConnectCommand : IDisposable
     {
         await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
         Message? answer = await connection.ReceiveAsync(CancellationToken.None);
+        await connection.DisposeAsync();
+        await DaemonLauncher.WaitForEndAsync();
         _terminal.Say("Disconnected");
         if (answer?.Text is { Length: > 0 } left)
             _terminal.Note(left);

@@ -14,7 +14,9 @@ internal static class QuitCommand
     {
         Message? answer = await AskAsync();
         bool wasConnected = answer is { Kind: MessageKind.Disconnected, Code: 0 };
-        if (answer is null && Posix.geteuid() == 0)
+        if (answer is not null && Posix.geteuid() == 0)
+            await DaemonLauncher.WaitForEndAsync();
+        else if (Posix.geteuid() == 0)
             await UndoLeftoversAsync();
         terminal.Say(stopDaemons ? "Telepresence Daemons quitting...done" : wasConnected ? "Disconnected" : "Not connected");
         if (answer?.Text is { Length: > 0 } left)

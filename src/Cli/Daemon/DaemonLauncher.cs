@@ -8,12 +8,22 @@ internal static class DaemonLauncher
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
 
+    /// <summary>Waits until a root daemon that has said that it is done is gone from its socket, for two seconds at most.</summary>
+    internal static async Task WaitForEndAsync()
+    {
+        const int attempts = 200;
+        for (int attempt = 0; attempt < attempts && File.Exists(DaemonPaths.RootSocket); attempt++)
+            await Task.Delay(10);
+    }
+
     /// <summary>Starts it and waits until it listens.</summary>
     /// <exception cref="UserError">It does not start.</exception>
     internal static async Task<ControlConnection> StartAsync(CancellationToken cancellation)
     {
         (string program, string[] arguments) = SelfProgram.Command("daemon-root");
-        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, WorkingDirectory = "/" };
+
+        // Not one of the streams of this process may stay open in the daemon: whoever reads them would wait for the daemon's end.
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
         using Process process = Process.Start(start)!;
         string? line;
         try

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -11,7 +12,7 @@ internal static unsafe partial class Posix
     internal const int MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_TRUNC = 0x20, MSG_CTRUNC = 0x08;
     internal const int SHUT_RDWR = 2;
     internal const int EINTR = 4, EPIPE = 32, ECONNRESET = 104, ENOTCONN = 107;
-    private const int F_SETFD = 2, FD_CLOEXEC = 1;
+    private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1;
     private const int SOL_SOCKET = 1, SO_PEERCRED = 17;
     private const int ERANGE = 34;
 
@@ -57,6 +58,9 @@ internal static unsafe partial class Posix
     private static partial int lchown(byte* path, uint uid, uint gid);
 
     [LibraryImport("libc", SetLastError = true)]
+    private static partial int close(int fd);
+
+    [LibraryImport("libc", SetLastError = true)]
     private static partial int dup2(int from, int to);
 
     [LibraryImport("libc", SetLastError = true)]
@@ -94,6 +98,22 @@ internal static unsafe partial class Posix
     {
         if (fcntl(fd, F_SETFD, inheritable ? 0 : FD_CLOEXEC) < 0)
             throw Failure($"fcntl on descriptor {fd}");
+    }
+
+    /// <summary>
+    /// Closes what this process got from the one that started it: a lock file or a pipe of some script must not stay open for as long as a
+    /// daemon runs. What the runtime has opened itself is marked to be closed on exec, and so told apart.
+    /// </summary>
+    /// <param name="except">A descriptor that is meant for this process, or -1.</param>
+    internal static void CloseInherited(int except)
+    {
+        foreach (string entry in Directory.GetFileSystemEntries("/proc/self/fd"))
+        {
+            if (!int.TryParse(Path.GetFileName(entry), CultureInfo.InvariantCulture, out int fd) || fd <= 2 || fd == except)
+                continue;
+            if (fcntl(fd, F_GETFD, 0) is >= 0 and var flags && (flags & FD_CLOEXEC) == 0)
+                _ = close(fd);
+        }
     }
 
     /// <summary>Who connected to the socket <paramref name="fd"/>.</summary>

@@ -37,6 +37,7 @@ internal sealed class RootDaemon : IAsyncDisposable
     internal static async Task<int> RunAsync()
     {
         _ = Posix.setsid();
+        Posix.CloseInherited(except: -1);
         using FileLog log = FileLog.Open(DaemonPaths.RootLog, verbose: true);
         try
         {

@@ -33,6 +33,7 @@ internal sealed class UserDaemon : IAsyncDisposable
     /// <summary>Runs the daemon: <c>telepresence daemon-user --channel N --directory PATH</c>.</summary>
     internal static async Task<int> RunAsync(int channel, string directory)
     {
+        Posix.CloseInherited(except: channel);
         await using UserDaemon daemon = new(channel, directory);
         using Guardian guardian = Guardian.Start("daemon-user", "--undo");
         using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);

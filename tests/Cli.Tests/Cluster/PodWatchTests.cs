@@ -1,0 +1,95 @@
+using Microsoft.AspNetCore.Http;
+
+using Telepresence.Cli.Cluster;
+
+namespace Telepresence.Cli.Tests.Cluster;
+
+public sealed class PodWatchTests
+{
+    private const string Starting = """{"metadata":{"name":"p","uid":"1"},"status":{"phase":"Pending","containerStatuses":[{"name":"telepresence-proxy","state":{"waiting":{"reason":"ContainerCreating"}}}]}}""";
+    private const string Running = """{"metadata":{"name":"p","uid":"1"},"status":{"phase":"Running","containerStatuses":[{"name":"telepresence-proxy","state":{"running":{}}}]}}""";
+    private const string Crashed = """{"metadata":{"name":"p","uid":"1"},"status":{"phase":"Running","containerStatuses":[{"name":"telepresence-proxy","restartCount":1,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1}}}]}}""";
+
+    private readonly List<string> _progress = [];
+
+    [Fact]
+    public async Task Waits_until_the_pod_runs_and_says_what_for()
+    {
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => WatchOr(context, [Starting, Running]));
+
+        Pod pod = await WaitAsync(server);
+
+        Assert.Equal("p", pod.Metadata.Name);
+        Assert.Contains("Waiting for the proxy pod p to start (image pull)", _progress);
+    }
+
+    [Fact]
+    public async Task Reads_again_and_again_where_it_may_not_watch()
+    {
+        int reads = 0;
+        await using FakeApiServer server = await FakeApiServer.StartAsync(context => context.Request.Query.ContainsKey("watch")
+            ? FakeApiServer.AnswerAsync(context, 403, FakeApiServer.Status(403, "Forbidden", "User \"jane\" cannot watch resource \"pods\""))
+            : FakeApiServer.AnswerAsync(context, 200, IsList(context)
+                ? $$"""{"items":[{{(Interlocked.Increment(ref reads) > 1 ? Running : Starting)}}]}"""
+                : """{"metadata":{"name":"telepresence-0123456789"}}"""));
+
+        Assert.Equal("p", (await WaitAsync(server)).Metadata.Name);
+        Assert.True(reads > 1);
+    }
+
+    [Fact]
+    public async Task A_proxy_that_crashes_is_reported_with_the_last_lines_of_its_log()
+    {
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => context.Request.Path.Value!.EndsWith("/log", StringComparison.Ordinal)
+            ? FakeApiServer.AnswerAsync(context, 200, "starting\nport 7700 is taken\n", "text/plain")
+            : WatchOr(context, [Crashed]));
+
+        UserError error = await Assert.ThrowsAsync<UserError>(() => WaitAsync(server));
+
+        Assert.Equal(ExitCode.ProxyEnded, error.ExitCode);
+        Assert.EndsWith("its last words: starting | port 7700 is taken.", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_missing_right_to_watch_and_to_read_ends_the_wait()
+    {
+        await using FakeApiServer server = await FakeApiServer.StartAsync(403, FakeApiServer.Status(403, "Forbidden", "User \"jane\" cannot list resource \"pods\""));
+
+        KubeException fault = await Assert.ThrowsAsync<KubeException>(() => WaitAsync(server));
+
+        Assert.Equal(ExitCode.Forbidden, fault.Explanation.ExitCode);
+        Assert.Contains("\"list\" on \"pods\"", fault.Explanation.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Forbidden_sysctls_are_told_apart_so_that_it_can_do_without()
+    {
+        const string refused = """{"metadata":{"name":"p"},"status":{"phase":"Failed","reason":"SysctlForbidden","message":"forbidden sysctl"}}""";
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => WatchOr(context, [refused]));
+
+        await Assert.ThrowsAsync<SysctlsForbiddenException>(() => WaitAsync(server));
+    }
+
+    private async Task<Pod> WaitAsync(FakeApiServer server)
+    {
+        using KubeClient client = server.Client();
+        return await new PodWatch(client, ProxyDeploymentTests.Sample(), _progress.Add).WaitAsync(CancellationToken.None);
+    }
+
+    private static bool IsList(HttpContext context) => context.Request.Path.Value!.EndsWith("/pods", StringComparison.Ordinal);
+
+    // Sends the changes to whoever watches pods, and keeps every watch open.
+    private static async Task WatchOr(HttpContext context, string[] pods)
+    {
+        await context.Response.StartAsync();
+        foreach (string pod in IsList(context) ? pods : [])
+        {
+            await context.Response.WriteAsync($$"""{"type":"MODIFIED","object":{{pod}}}""" + "\n");
+            await context.Response.Body.FlushAsync();
+        }
+
+        TaskCompletionSource gone = new();
+        await using CancellationTokenRegistration aborted = context.RequestAborted.Register(gone.SetResult);
+        await gone.Task;
+    }
+}
