@@ -15,20 +15,26 @@ internal sealed unsafe class EpollEventBuffer(int capacity)
 
     private readonly byte[] _bytes = GC.AllocateArray<byte>(capacity * 16, pinned: true);
 
-    internal (int Descriptor, Readiness Readiness) this[int index]
+    internal (int Descriptor, uint Registration, Readiness Readiness) this[int index]
     {
         get
         {
             ref byte at = ref _bytes[index * Size];
-            return (Unsafe.ReadUnaligned<int>(ref Unsafe.Add(ref at, DataOffset)), (Readiness)Unsafe.ReadUnaligned<uint>(ref at));
+            ulong data = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref at, DataOffset));
+            return ((int)(uint)data, (uint)(data >> 32), (Readiness)Unsafe.ReadUnaligned<uint>(ref at));
         }
     }
 
-    internal static bool Control(int epoll, int operation, int fd, Readiness interest)
+    /// <param name="epoll">The epoll descriptor.</param>
+    /// <param name="operation">What to do.</param>
+    /// <param name="fd">To which descriptor.</param>
+    /// <param name="registration">Comes back with each of its events.</param>
+    /// <param name="interest">What it is watched for.</param>
+    internal static bool Control(int epoll, int operation, int fd, uint registration, Readiness interest)
     {
         byte* epollEvent = stackalloc byte[16];
         Unsafe.WriteUnaligned(epollEvent, (uint)interest);
-        Unsafe.WriteUnaligned(epollEvent + DataOffset, (long)fd);
+        Unsafe.WriteUnaligned(epollEvent + DataOffset, (ulong)registration << 32 | (uint)fd);
         return Libc.epoll_ctl(epoll, operation, fd, epollEvent) == 0;
     }
 

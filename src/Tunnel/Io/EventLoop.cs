@@ -24,7 +24,8 @@ public sealed unsafe class EventLoop : IDisposable
     private readonly ConcurrentQueue<Action> _posted = new();
     private readonly List<ITurnHandler> _turnHandlers = [];
     private readonly EpollEventBuffer _events = new(EventCapacity);
-    private IReadyHandler?[] _handlers = new IReadyHandler?[64];
+    private Watched[] _watched = new Watched[64];
+    private uint _registrations;
     private long _armedFor = long.MaxValue;
     private int _wakePending;
     private volatile bool _stopping;
@@ -51,20 +52,24 @@ public sealed unsafe class EventLoop : IDisposable
     /// <exception cref="IOException">The kernel refused.</exception>
     public void Add(int fd, Readiness interest, IReadyHandler handler)
     {
-        if (fd >= _handlers.Length)
-            Array.Resize(ref _handlers, Math.Max(fd + 1, _handlers.Length * 2));
-        _handlers[fd] = handler;
-        Control(Libc.EPOLL_CTL_ADD, fd, interest);
+        if (fd >= _watched.Length)
+            Array.Resize(ref _watched, Math.Max(fd + 1, _watched.Length * 2));
+        uint registration = ++_registrations;
+        Control(Libc.EPOLL_CTL_ADD, fd, registration, interest);
+        _watched[fd] = new Watched(handler, registration);
     }
 
     /// <summary>Changes what <paramref name="fd"/> is watched for.</summary>
-    public void Modify(int fd, Readiness interest) => Control(Libc.EPOLL_CTL_MOD, fd, interest);
+    public void Modify(int fd, Readiness interest) => Control(Libc.EPOLL_CTL_MOD, fd, _watched[fd].Registration, interest);
 
-    /// <summary>Stops watching <paramref name="fd"/>. Must come before the descriptor is closed.</summary>
+    /// <summary>Stops watching <paramref name="fd"/>. Must come before the descriptor is closed. Without effect when it is not watched,
+    /// as after an <see cref="Add"/> that failed.</summary>
     public void Remove(int fd)
     {
-        _handlers[fd] = null;
-        Control(Libc.EPOLL_CTL_DEL, fd, Readiness.None);
+        if ((uint)fd >= (uint)_watched.Length || _watched[fd].Handler is null)
+            return;
+        _watched[fd] = default;
+        Control(Libc.EPOLL_CTL_DEL, fd, 0, Readiness.None);
     }
 
     /// <summary>Adds a part that acts at the end of each turn, behind those that were added before.</summary>
@@ -73,7 +78,8 @@ public sealed unsafe class EventLoop : IDisposable
     /// <summary>Takes a part out again. Must not be called from inside a turn handler.</summary>
     public void RemoveTurnHandler(ITurnHandler handler) => _turnHandlers.Remove(handler);
 
-    /// <summary>Runs <paramref name="work"/> on the loop's thread, soon. Any thread may call this.</summary>
+    /// <summary>Runs <paramref name="work"/> on the loop's thread, soon; from that thread: in the next turn. Any thread may call this.
+    /// A loop that has stopped does nothing more.</summary>
     public void Post(Action work)
     {
         _posted.Enqueue(work);
@@ -81,7 +87,8 @@ public sealed unsafe class EventLoop : IDisposable
             Wake();
     }
 
-    /// <summary>Runs <paramref name="work"/> on the loop's thread and gives its result. Any other thread may call this.</summary>
+    /// <summary>Runs <paramref name="work"/> on the loop's thread and gives its result, which never comes when the loop has stopped.
+    /// Any other thread may call this.</summary>
     public Task<T> InvokeAsync<T>(Func<T> work)
     {
         TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -147,14 +154,18 @@ public sealed unsafe class EventLoop : IDisposable
         int ready = WaitForEvents(wait ? Timeout() : 0);
         Now = Clock;
         Volatile.Write(ref _wakePending, 0);
-        while (_posted.TryDequeue(out Action? work))
+
+        // What this work posts waits for the next turn: a goodbye that it made goes out before what it posted closes the link.
+        for (int count = _posted.IsEmpty ? 0 : _posted.Count; count > 0 && _posted.TryDequeue(out Action? work); count--)
             work();
         for (int i = 0; i < ready; i++)
         {
-            (int fd, Readiness readiness) = _events[i];
+            (int fd, uint registration, Readiness readiness) = _events[i];
 
-            // A handler served earlier in this turn may have removed this descriptor.
-            _handlers[fd]?.OnReady(readiness, Now);
+            // A handler served earlier in this turn may have closed this descriptor, and another one may have its number by now.
+            ref Watched watched = ref _watched[fd];
+            if (watched.Handler is { } handler && watched.Registration == registration)
+                handler.OnReady(readiness, Now);
         }
 
         foreach (ITurnHandler handler in CollectionsMarshal.AsSpan(_turnHandlers))
@@ -171,9 +182,9 @@ public sealed unsafe class EventLoop : IDisposable
 
     private static FileDescriptor Own(int fd, string call) => fd >= 0 ? new FileDescriptor(fd) : throw Libc.Failure(call);
 
-    private void Control(int operation, int fd, Readiness interest)
+    private void Control(int operation, int fd, uint registration, Readiness interest)
     {
-        if (!EpollEventBuffer.Control(_epoll.Number, operation, fd, interest))
+        if (!EpollEventBuffer.Control(_epoll.Number, operation, fd, registration, interest))
             throw Libc.Failure($"epoll_ctl on descriptor {fd}");
     }
 
@@ -216,7 +227,7 @@ public sealed unsafe class EventLoop : IDisposable
     private void Wake()
     {
         ulong one = 1;
-        if (Libc.write(_wake.Number, &one, sizeof(ulong)) < 0 && Libc.Errno != Libc.EAGAIN)
+        if (!_wake.IsClosed && Libc.write(_wake.Number, &one, sizeof(ulong)) < 0 && Libc.Errno != Libc.EAGAIN)
             throw Libc.Failure("eventfd write");
     }
 
@@ -226,6 +237,9 @@ public sealed unsafe class EventLoop : IDisposable
         if (Libc.read(counter.Number, &count, sizeof(ulong)) < 0 && Libc.Errno is not (Libc.EAGAIN or Libc.EINTR))
             throw Libc.Failure("read of a counter descriptor");
     }
+
+    // The registration tells a descriptor from an earlier one of the same number.
+    private readonly record struct Watched(IReadyHandler? Handler, uint Registration);
 
     private sealed class WakeHandler(EventLoop loop) : IReadyHandler
     {

@@ -9,8 +9,8 @@ public sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
     public FileDescriptor(int descriptor)
         : base(ownsHandle: true) => SetHandle(descriptor);
 
-    /// <summary>The number; valid until this object is disposed.</summary>
-    public int Number => (int)handle;
+    /// <summary>The number; -1, which every system call refuses, once this object is disposed: another file may have the number by then.</summary>
+    public int Number => IsClosed ? -1 : (int)handle;
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;

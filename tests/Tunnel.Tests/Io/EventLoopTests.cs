@@ -56,6 +56,54 @@ public sealed class EventLoopTests
         Assert.Equal("wanted", (await Assert.ThrowsAsync<InvalidOperationException>(() => ended)).Message);
     }
 
+    [Fact]
+    public void An_event_of_a_descriptor_that_is_gone_does_not_reach_the_one_that_took_its_number()
+    {
+        using EventLoop loop = new();
+        (FileDescriptor first, FileDescriptor firstFar) = Pair();
+        (FileDescriptor second, FileDescriptor secondFar) = Pair();
+        using (first)
+        using (firstFar)
+        using (second)
+        using (secondFar)
+        {
+            // Whichever is served first takes the other out and puts another handler under its number, as a close and a new socket would.
+            Recorder successor = new();
+            loop.Add(first.Number, Readiness.Read, new Replacer(loop, second.Number, successor));
+            loop.Add(second.Number, Readiness.Read, new Replacer(loop, first.Number, successor));
+            WriteByte(firstFar);
+            WriteByte(secondFar);
+            loop.Turn(wait: true);
+            Assert.Equal(Readiness.None, successor.Seen);
+        }
+    }
+
+    [Fact]
+    public void Work_that_posted_work_posts_runs_in_the_next_turn()
+    {
+        using EventLoop loop = new();
+        List<string> order = [];
+        loop.AddTurnHandler(new TurnRecorder(order));
+        loop.Post(() =>
+        {
+            order.Add("first");
+            loop.Post(() => order.Add("second"));
+        });
+        loop.Turn(wait: true);
+        loop.Turn(wait: true);
+        Assert.Equal(["first", "end of turn", "second", "end of turn"], order);
+    }
+
+    [Fact]
+    public void A_descriptor_that_cannot_be_watched_can_be_taken_out_all_the_same()
+    {
+        using EventLoop loop = new();
+        using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(typeof(EventLoopTests).Assembly.Location);
+        int number = (int)file.DangerousGetHandle();
+        Assert.Throws<IOException>(() => loop.Add(number, Readiness.Read, new Recorder()));
+        loop.Remove(number);
+    }
+
     private static unsafe void WriteByte(FileDescriptor file)
     {
         byte one = 1;
@@ -89,5 +137,21 @@ public sealed class EventLoopTests
             Passed = true;
             NextDeadline = long.MaxValue;
         }
+    }
+
+    private sealed class Replacer(EventLoop loop, int other, IReadyHandler successor) : IReadyHandler
+    {
+        public void OnReady(Readiness readiness, long now)
+        {
+            loop.Remove(other);
+            loop.Add(other, Readiness.None, successor);
+        }
+    }
+
+    private sealed class TurnRecorder(List<string> order) : ITurnHandler
+    {
+        public long NextDeadline => long.MaxValue;
+
+        public void OnTurn(long now) => order.Add("end of turn");
     }
 }
