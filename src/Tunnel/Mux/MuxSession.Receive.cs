@@ -218,8 +218,9 @@ public sealed partial class MuxSession
                 stream.IsAccepted = true;
                 stream.SendLimit = Math.Max(stream.SendLimit, BinaryPrimitives.ReadUInt32BigEndian(payload));
                 stream.Handler?.OnAccepted(stream, payload[FrameHeader.CreditSize..], now);
-                if (!stream.IsClosed)
-                    Activate(stream, now);
+                Activate(stream, now);
+                if (stream.AwaitsSpace)
+                    OfferSpace(stream, now);
                 break;
             case FrameType.Refuse when stream.OpenedHere && !stream.IsAccepted:
                 Close(stream);

@@ -31,7 +31,8 @@ public sealed record MuxSessionOptions
     /// <summary>Window that a stream opened here gets even when <see cref="MaxReceiveMemory"/> is used up.</summary>
     public int MinWindow { get; init; } = 16 * 1024;
 
-    /// <summary>Most bytes kept for sending over all streams; then <see cref="MuxStream.SendSpace"/> is 0 until the peer acknowledges.</summary>
+    /// <summary>Bytes kept for sending over all streams, from which on <see cref="MuxStream.SendSpace"/> is 0 until the peer acknowledges.
+    /// What was promised before may still come on top.</summary>
     public long MaxSendMemory { get; init; } = 64L * 1024 * 1024;
 
     /// <summary>Most bytes of datagrams that wait unsent on one stream; a datagram that does not fit is dropped.</summary>

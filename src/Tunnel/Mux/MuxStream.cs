@@ -56,21 +56,25 @@ public sealed class MuxStream
     /// <summary>Whether the stream is over in both directions; every method is then without effect.</summary>
     public bool IsClosed { get; internal set; }
 
-    /// <summary>How many bytes <see cref="Write"/> takes now: the peer's credit, within this side's memory.</summary>
+    /// <summary>How many bytes should be written now: the peer's credit, within this side's memory. When either leaves less than there
+    /// could be, <see cref="IMuxStreamHandler.OnSendSpace"/> follows as soon as there is more.</summary>
+    /// <remarks>All streams share the memory, so what was promised to one may be used up by others before it writes. The promise holds:
+    /// see <see cref="Write"/>.</remarks>
     public int SendSpace
     {
         get
         {
             if (!CanWrite || IsDatagram)
                 return 0;
-            long space = Math.Min(SendLimit - Queue.Tail, _session.Options.MaxWindow - Queue.Length);
-            long memory = _session.SendMemory;
-            if (space > 0 && memory > 0)
-                return (int)Math.Min(space, memory);
-            AwaitsSpace = true;
-            if (memory <= 0)
+            long credit = Credit, space = Room, memory = _session.SendMemory;
+            if (memory < space)
+            {
+                space = Math.Max(memory, 0);
                 _session.NoteMemoryShort();
-            return 0;
+            }
+
+            AwaitsSpace |= space < credit || space == 0;
+            return (int)space;
         }
     }
 
@@ -142,6 +146,12 @@ public sealed class MuxStream
         }
     }
 
+    // What the peer allows.
+    private long Credit => CanWrite && !IsDatagram ? SendLimit - Queue.Tail : 0;
+
+    // What the peer allows, within what one stream may keep. Only this stream's own writes lessen it.
+    private long Room => Math.Min(Credit, _session.Options.MaxWindow - Queue.Length);
+
     private bool CanWrite => !IsClosed && !EndWanted && (OpenedHere || IsAccepted);
 
     /// <summary>Agrees to a stream that the peer opened.</summary>
@@ -164,13 +174,14 @@ public sealed class MuxStream
             _session.RefuseStream(this, code, reason, now);
     }
 
-    /// <summary>Copies <paramref name="bytes"/>, at most <see cref="SendSpace"/>, into the send queue.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">More than <see cref="SendSpace"/>.</exception>
+    /// <summary>Copies <paramref name="bytes"/> into the send queue: at most as many as <see cref="SendSpace"/> has ever promised and were
+    /// not written since, even if it is less now because other streams have used up the memory.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">More than the peer allows or than one stream may keep.</exception>
     public void Write(ReadOnlySpan<byte> bytes, long now)
     {
         if (IsClosed)
             return;
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes.Length, SendSpace, nameof(bytes));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes.Length, Room, nameof(bytes));
         Queue.Append(bytes);
         Wrote(bytes.Length, now);
     }
@@ -191,7 +202,7 @@ public sealed class MuxStream
     {
         if (IsClosed)
             return;
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, SendSpace);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Room);
         Queue.Advance(count);
         Wrote(count, now);
     }

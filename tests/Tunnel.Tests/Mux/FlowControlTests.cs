@@ -122,4 +122,59 @@ public sealed class FlowControlTests
         Assert.Throws<ArgumentOutOfRangeException>(() => stream.Stream.Write(new byte[stream.Stream.SendSpace + 1], pair.Now));
         Assert.Throws<InvalidOperationException>(() => stream.Stream.WriteDatagram([], pair.Now));
     }
+
+    [Fact]
+    public void An_accept_that_raises_the_limit_offers_the_space()
+    {
+        SessionPair pair = SessionPair.Connected();
+        pair.ServerEnd.OnOpen = (stream, _) => stream.Consumes = false;
+        RecordingStream client = pair.Open();
+        client.Stream.Write(new byte[client.Stream.SendSpace], pair.Now);
+        pair.Run(Second);
+        Assert.Equal(0, client.SpaceOffers);
+        Assert.Equal(0, client.Stream.SendSpace);
+        pair.ServerEnd.Opened[0].Stream.Accept([], pair.Now);
+        pair.Run(Second);
+        Assert.True(client.Stream.SendSpace > 0);
+        Assert.Equal(1, client.SpaceOffers);
+    }
+
+    [Fact]
+    public void Space_that_was_promised_is_kept_although_other_streams_have_used_up_the_memory()
+    {
+        SessionPair pair = SessionPair.Connected(new MuxSessionOptions { Version = "1", MaxSendMemory = 100_000 });
+        RecordingStream[] clients = [pair.Open(), pair.Open(), pair.Open()];
+        pair.Run(Second);
+        int[] promised = [.. clients.Select(client => client.Stream.SendSpace)];
+        for (int i = 0; i < clients.Length; i++)
+            clients[i].Stream.Write(new byte[promised[i]], pair.Now);
+        Assert.All(clients, client => Assert.Equal(0, client.Stream.SendSpace));
+        pair.Run(Second);
+        Assert.Equal(promised, pair.ServerEnd.Opened.Select(server => server.Received.Count));
+        Assert.All(clients, client => Assert.True(client.SpaceOffers > 0 && client.Stream.SendSpace > 0));
+    }
+
+    [Fact]
+    public void More_than_the_peer_allows_is_never_taken()
+    {
+        SessionPair pair = SessionPair.Connected();
+        RecordingStream client = pair.Open();
+        pair.Run(Second);
+        int space = client.Stream.SendSpace;
+        Assert.Throws<ArgumentOutOfRangeException>(() => client.Stream.Write(new byte[space + 1], pair.Now));
+    }
+
+    [Fact]
+    public void A_stream_to_which_memory_left_only_a_little_is_told_when_there_is_more()
+    {
+        SessionPair pair = SessionPair.Connected(new MuxSessionOptions { Version = "1", MaxSendMemory = 100_000 });
+        RecordingStream hog = pair.Open();
+        RecordingStream other = pair.Open();
+        pair.Run(Second);
+        hog.Stream.Write(new byte[90_000], pair.Now);
+        Assert.Equal(10_000, other.Stream.SendSpace);
+        int offers = other.SpaceOffers;
+        pair.Run(Second);
+        Assert.Equal(offers + 1, other.SpaceOffers);
+    }
 }
