@@ -36,6 +36,9 @@ public sealed class DatagramDialer : ITurnHandler
     /// <summary>What a datagram is received into; all flows share it.</summary>
     internal byte[] Buffer { get; } = new byte[MaxDatagram];
 
+    /// <summary>Where a datagram gets another header; all flows share it.</summary>
+    internal byte[] Scratch { get; } = new byte[MaxDatagram];
+
     /// <summary>Serves a <see cref="StreamKind.Udp"/> stream that the peer has just opened.</summary>
     public void DialUdp(MuxStream stream, TargetAddress target, long now)
     {
@@ -78,7 +81,7 @@ public sealed class DatagramDialer : ITurnHandler
 
     internal void Forget(DatagramFlow flow) => _byIdleness.Remove(flow.Node);
 
-    private void Begin(DatagramFlow flow, MuxStream stream, long now)
+    internal void Begin(DatagramFlow flow, MuxStream stream, long now)
     {
         _byIdleness.AddLast(flow.Node);
         stream.Accept(default, now);

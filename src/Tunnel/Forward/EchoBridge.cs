@@ -69,7 +69,8 @@ internal sealed class EchoBridge : IMuxStreamHandler
 
     private void Forget(MuxStream stream)
     {
-        if (stream.State is Pinger pinger)
+        // The end of a stream of an old session must not take the new one's out.
+        if (stream.State is Pinger pinger && _streams.TryGetValue(pinger, out MuxStream? present) && present == stream)
             _streams.Remove(pinger);
     }
 

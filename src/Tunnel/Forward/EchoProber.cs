@@ -20,7 +20,7 @@ internal sealed class EchoProber : DatagramFlow
     private const byte EchoReply = 0, EchoRequest = 8, EchoRequestV6 = 128, EchoReplyV6 = 129;
 
     private readonly Request[] _requests = new Request[Remembered];
-    private readonly byte[] _scratch = new byte[IcmpHeaderLength + MaxPayload];
+    private readonly byte[] _scratch;
     private readonly byte _requestType;
     private readonly byte _replyType;
     private ushort _sequence;
@@ -28,6 +28,7 @@ internal sealed class EchoProber : DatagramFlow
     internal EchoProber(DatagramDialer dialer, FileDescriptor socket, MuxStream stream, bool isIPv4, long now)
         : base(dialer, socket, stream, now)
     {
+        _scratch = dialer.Scratch;
         _requestType = isIPv4 ? EchoRequest : EchoRequestV6;
         _replyType = isIPv4 ? EchoReply : EchoReplyV6;
     }
@@ -56,6 +57,7 @@ internal sealed class EchoProber : DatagramFlow
         Request request = _requests[sequence % Remembered];
         if (!request.Sent || request.OwnSequence != sequence)
             return;
+        // A reply may be longer than its request, but an EchoMessage's header is shorter than that of ICMP: what was received fits.
         int length = EchoMessage.Write(_scratch, request.Identifier, request.Sequence, datagram[IcmpHeaderLength..]);
         Stream.WriteDatagram(_scratch.AsSpan(0, length), now);
     }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 
 using Telepresence.Tunnel.Forward;
+using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Mux;
 using Telepresence.Tunnel.Wire;
 
@@ -33,6 +34,27 @@ public sealed class DatagramDialerTests : IDisposable
     }
 
     public void Dispose() => _pair.Dispose();
+
+    [Fact]
+    public void A_pinged_host_may_answer_more_than_it_was_sent()
+    {
+        (FileDescriptor near, FileDescriptor far) = DatagramPair();
+        using (far)
+        {
+            _pair.ServerEvents.Serve = (opened, _, now) => _dialer.Begin(new EchoProber(_dialer, near, opened, isIPv4: true, now), opened, now);
+            MuxStream stream = Open(StreamKind.Echo, "192.0.2.1", 0);
+            stream.WriteDatagram([0, 7, 0, 9, 1, 2, 3], _pair.Loop.Now);
+            byte[] icmp = new byte[65_535 - 20];
+            _pair.Turns.Until(() => Receive(far, icmp) > 0);
+            icmp[0] = 0;
+            Send(far, icmp);
+            _pair.Turns.Until(() => _near.Datagrams.Count == 1);
+            Assert.Equal([0, 7, 0, 9, 1, 2, 3], _near.Datagrams[0][..7]);
+            Assert.Equal(icmp.Length - 4, _near.Datagrams[0].Length);
+            stream.Reset(RefuseCode.None, _pair.Loop.Now);
+            _pair.Turns.Until(() => _dialer.OpenCount == 0);
+        }
+    }
 
     [Theory]
     [InlineData("127.0.0.1")]
@@ -161,4 +183,23 @@ public sealed class DatagramDialerTests : IDisposable
 
     private MuxStream Open(StreamKind kind, string address, ushort port) =>
         _pair.Client.Open(kind, new TargetAddress(NetAddress.Parse(address), port).ToBytes(), _near, _pair.Loop.Now)!;
+
+    private static unsafe (FileDescriptor Near, FileDescriptor Far) DatagramPair()
+    {
+        int* pair = stackalloc int[2];
+        Assert.Equal(0, Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_DGRAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0, pair));
+        return (new FileDescriptor(pair[0]), new FileDescriptor(pair[1]));
+    }
+
+    private static unsafe int Receive(FileDescriptor socket, byte[] buffer)
+    {
+        fixed (byte* at = buffer)
+            return (int)Libc.recv(socket.Number, at, (nuint)buffer.Length, Libc.MSG_DONTWAIT);
+    }
+
+    private static unsafe void Send(FileDescriptor socket, byte[] bytes)
+    {
+        fixed (byte* at = bytes)
+            Assert.Equal(bytes.Length, Libc.send(socket.Number, at, (nuint)bytes.Length, Libc.MSG_DONTWAIT));
+    }
 }
