@@ -93,8 +93,8 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
         }
 
         // After a goodbye nothing more comes; closing the descriptor behind it lets the peer read it first.
-        if (_session.State == SessionState.Ended && !_session.HasOutput)
-            Detach();
+        if (_link is not null && _session.State == SessionState.Ended && !_session.HasOutput)
+            Lose("the session has ended", now);
     }
 
     /// <summary>Closes the link, if there is one, and leaves the loop. Not from inside a turn handler.</summary>

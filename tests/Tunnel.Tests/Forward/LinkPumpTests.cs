@@ -56,6 +56,22 @@ public sealed class LinkPumpTests
     }
 
     [Fact]
+    public void An_ended_session_gives_its_memory_back_with_its_link()
+    {
+        StreamRecorder far = new();
+        using SessionPair pair = new((stream, _, now) => Accept(stream, far, now));
+        pair.Link();
+        StreamRecorder near = new();
+        MuxStream stream = pair.Client.Open(StreamKind.Tcp, [1], near, pair.Loop.Now)!;
+        near.Send(stream, RandomBytes(10_000), thenEnd: false, pair.Loop.Now);
+        pair.Turns.Until(() => far.Bytes.Count == 10_000);
+        Assert.NotEqual(0, pair.Pool.InUse);
+        pair.Client.End("test", pair.Loop.Now);
+        pair.Turns.Until(() => pair.ServerEvents.Ended is not null && !pair.ClientPump.IsAttached && !pair.ServerPump!.IsAttached);
+        Assert.Equal(0, pair.Pool.InUse);
+    }
+
+    [Fact]
     public void A_lost_link_is_reported_after_the_session_knows()
     {
         using SessionPair pair = new();
