@@ -75,9 +75,10 @@ public sealed class PortDialer : ITurnHandler
         {
             addresses = [.. (await _resolve(name).ConfigureAwait(false)).Select(NetAddress.FromIPAddress)];
         }
-        catch (SocketException fault) when (fault.SocketErrorCode != SocketError.TryAgain)
+        catch (Exception fault) when (fault is SocketException { SocketErrorCode: not SocketError.TryAgain } or ArgumentException)
         {
-            // The resolver has answered: no such name. The code above says so.
+            // The resolver has answered: no such name; or it does not look up such names ("0", which it takes for an unspecified
+            // address). The code above says so.
         }
         catch (SocketException fault)
         {

@@ -16,6 +16,9 @@ internal sealed unsafe class SpareDescriptor
     /// <returns>Null when none is waiting, or the one that was could not be taken.</returns>
     internal FileDescriptor? Accept(FileDescriptor listener, out SocketAddress caller)
     {
+        // There was none left when the spare one had been used.
+        if (_spare < 0)
+            _spare = Reserve();
         SocketAddress from = default;
         uint length = SocketAddress.Size;
         int fd = Libc.accept4(listener.Number, &from, &length, Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC);

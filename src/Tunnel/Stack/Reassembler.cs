@@ -22,6 +22,7 @@ internal sealed class Reassembler(int capacity, long timeout, StackCounters coun
         public readonly ulong[] Units = new ulong[128];
         public readonly long Expires = expires;
         public int Total = -1;
+        public int End; // of the fragment that reaches furthest
         public int Have;
     }
 
@@ -72,7 +73,7 @@ internal sealed class Reassembler(int capacity, long timeout, StackCounters coun
             present += (int)(partial.Units[unit >> 6] >> (unit & 63) & 1);
         if (present == units && (more || partial.Total == end))
             return null;
-        if (present > 0 || (!more && partial.Total >= 0) || (partial.Total >= 0 && end > partial.Total))
+        if (present > 0 || (!more && (partial.Total >= 0 || partial.End > end)) || (partial.Total >= 0 && end > partial.Total))
         {
             Drop(key, partial);
             return null;
@@ -81,15 +82,11 @@ internal sealed class Reassembler(int capacity, long timeout, StackCounters coun
             partial.Units[unit >> 6] |= 1UL << (unit & 63);
         data.CopyTo(partial.Bytes.AsSpan(offset));
         partial.Have += data.Length;
+        partial.End = Math.Max(partial.End, end);
         if (!more)
             partial.Total = end;
         if (partial.Total < 0 || partial.Have < partial.Total)
             return null;
-        if (partial.Have > partial.Total)
-        {
-            Drop(key, partial);
-            return null;
-        }
         _partials.Remove(key);
         counters.Reassembled++;
         length = partial.Total;

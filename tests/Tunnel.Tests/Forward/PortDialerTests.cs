@@ -63,6 +63,14 @@ public sealed class PortDialerTests : IDisposable
     }
 
     [Fact]
+    public void A_name_that_the_resolver_does_not_take_is_refused_at_once()
+    {
+        Open(new TargetAddress("0", 80));
+        _pair.Turns.Until(() => _near.Refused is not null);
+        Assert.Equal(RefuseCode.NotFound, _near.Refused);
+    }
+
+    [Fact]
     public void A_port_where_nobody_listens_is_refused()
     {
         Open(new TargetAddress(NetAddress.Parse("127.0.0.1"), UnusedPort()));
@@ -253,6 +261,7 @@ public sealed class PortDialerTests : IDisposable
 
     private static Task<IPAddress[]> Resolve(string name) => name switch
     {
+        "0" => Task.FromException<IPAddress[]>(new ArgumentException("The platform's resolver takes no unspecified address.")),
         "both.test" => Task.FromResult<IPAddress[]>([IPAddress.IPv6Loopback, IPAddress.Loopback]),
         _ => Task.FromException<IPAddress[]>(new SocketException((int)SocketError.HostNotFound)),
     };

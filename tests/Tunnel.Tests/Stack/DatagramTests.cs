@@ -83,6 +83,17 @@ public class DatagramTests
     }
 
     [Fact]
+    public void A_last_fragment_that_lies_before_another_one_ends_the_datagram()
+    {
+        var counters = new StackCounters();
+        var reassembler = new Reassembler(4, 1_000, counters);
+        NetAddress a = NetAddress.Parse("10.77.0.1"), b = NetAddress.Parse("10.77.0.80");
+        Assert.Null(reassembler.Add(a, b, 1, IpProtocol.Udp, 16, more: true, new byte[8], 0, out _));
+        Assert.Null(reassembler.Add(a, b, 1, IpProtocol.Udp, 8, more: false, new byte[8], 0, out _));
+        Assert.Equal((0, 1), (reassembler.Count, (int)counters.ReassemblyFailures));
+    }
+
+    [Fact]
     public void Fragments_are_bounded_in_number_and_time()
     {
         var h = new SegmentHarness(new StackOptions { Mtu = 1_500, MaxReassemblies = 4 });
