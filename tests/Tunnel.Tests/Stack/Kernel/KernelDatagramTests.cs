@@ -58,11 +58,12 @@ public class KernelDatagramTests
         {
             foreach (int size in new[] { 0, 56, 1_472, 5_000, 65_000 })
             {
+                // One request: behind a first answer ping waits for the next only two round trips long, which a busy machine exceeds.
                 using System.Diagnostics.Process ping = System.Diagnostics.Process.Start(
-                    new System.Diagnostics.ProcessStartInfo("ping", $"-c 2 -i 0.01 -W 2 -s {size} {KernelHarness.FarSide(v6)}") { RedirectStandardOutput = true })!;
+                    new System.Diagnostics.ProcessStartInfo("ping", $"-c 1 -W 10 -s {size} {KernelHarness.FarSide(v6)}") { RedirectStandardOutput = true })!;
                 string output = ping.StandardOutput.ReadToEnd();
                 ping.WaitForExit();
-                Assert.Contains(" 0% packet loss", output);
+                Assert.True(output.Contains(" 0% packet loss", StringComparison.Ordinal), output);
                 Assert.Equal(0, ping.ExitCode);
             }
         },
