@@ -117,7 +117,7 @@ public sealed class DaemonChannelTests
     private static FileDescriptor Borrow(FileStream file)
     {
         FileDescriptor borrowed = new((int)file.SafeFileHandle.DangerousGetHandle());
-        borrowed.SetHandleAsInvalid();
+        GC.SuppressFinalize(borrowed);
         return borrowed;
     }
 
