@@ -29,7 +29,7 @@ internal sealed class OutsideRoutes(IReadOnlyList<IPNetwork> routes, Func<IReadO
     {
         _scratch.Clear();
         DnsAnswer.ReadAddresses(answer, _scratch);
-        IPAddress[] missing = [.. _scratch.Where(IsMissing).Distinct()];
+        IPAddress[] missing = [.. _scratch.Where(IsMissing).Distinct().Take(MaxAddresses - _routed.Count)];
         _routed.UnionWith(missing);
         return route(missing);
     }

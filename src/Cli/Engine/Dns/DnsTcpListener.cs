@@ -1,11 +1,12 @@
 using Telepresence.Dns;
 using Telepresence.Tunnel.Buffers;
+using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Engine.Dns;
 
 /// <summary>One TCP socket on port 53, with the connections that local programs made to it.</summary>
-internal sealed unsafe class DnsTcpListener : IReadyHandler, IDisposable
+internal sealed class DnsTcpListener : IReadyHandler, IDisposable
 {
     private const int MaxConnections = 256;
 
@@ -18,6 +19,7 @@ internal sealed unsafe class DnsTcpListener : IReadyHandler, IDisposable
     private readonly ChunkPool _pool;
     private readonly Dictionary<UInt128, DnsTcpConnection> _connections = [];
     private readonly List<DnsTcpConnection> _idle = [];
+    private readonly SpareDescriptor _spare = new();
     private readonly ushort _number;
     private ulong _lastId;
 
@@ -42,10 +44,8 @@ internal sealed unsafe class DnsTcpListener : IReadyHandler, IDisposable
     /// <inheritdoc/>
     public void OnReady(Readiness readiness, long now)
     {
-        int accepted = Libc.accept4(_socket.Number, null, null, Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC);
-        if (accepted < 0)
+        if (_spare.Accept(_socket, out _) is not { } connection)
             return;
-        FileDescriptor connection = new(accepted);
         if (_connections.Count >= MaxConnections)
         {
             connection.Dispose();
@@ -88,5 +88,6 @@ internal sealed unsafe class DnsTcpListener : IReadyHandler, IDisposable
             connection.Dispose();
         _loop.Remove(_socket.Number);
         _socket.Dispose();
+        _spare.Close();
     }
 }

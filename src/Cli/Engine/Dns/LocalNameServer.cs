@@ -9,7 +9,7 @@ namespace Telepresence.Cli.Engine.Dns;
 /// <summary>One of the machine's own name servers, asked over a connected UDP socket, or over TCP for what did not fit.</summary>
 internal sealed class LocalNameServer : IReadyHandler, IDisposable
 {
-    private const int MaxTcpQueries = 32;
+    private const int MaxTcpQueries = 32, AnswersPerTurn = 64;
 
     private readonly EventLoop _loop;
     private readonly Resolver _resolver;
@@ -17,7 +17,9 @@ internal sealed class LocalNameServer : IReadyHandler, IDisposable
     private readonly IPEndPoint _address;
     private readonly Socket _udp;
     private readonly byte[] _answer = new byte[ushort.MaxValue];
-    private readonly HashSet<TcpQuery> _tcpQueries = [];
+
+    // In the order in which they were asked.
+    private readonly List<TcpQuery> _tcpQueries = [];
 
     /// <param name="loop">Serves the sockets.</param>
     /// <param name="resolver">Gets the answers.</param>
@@ -48,7 +50,7 @@ internal sealed class LocalNameServer : IReadyHandler, IDisposable
     /// <inheritdoc/>
     public void OnReady(Readiness readiness, long now)
     {
-        while (true)
+        for (int i = 0; i < AnswersPerTurn; i++)
         {
             int length = _udp.Receive(_answer, SocketFlags.None, out SocketError error);
             if (error == SocketError.Success)
@@ -67,9 +69,16 @@ internal sealed class LocalNameServer : IReadyHandler, IDisposable
     internal void Send(ReadOnlySpan<byte> query, bool overTcp)
     {
         if (!overTcp)
+        {
             _udp.Send(query, SocketFlags.None, out _);
-        else if (_tcpQueries.Count < MaxTcpQueries)
-            _tcpQueries.Add(new TcpQuery(this, query));
+            return;
+        }
+
+        // A server that takes connections and does not answer must not use them all up for ever.
+        if (_tcpQueries.Count >= MaxTcpQueries)
+            _tcpQueries[0].Dispose();
+        if (ConnectTcp() is { } socket)
+            _tcpQueries.Add(new TcpQuery(this, socket, query));
     }
 
     /// <inheritdoc/>
@@ -81,6 +90,29 @@ internal sealed class LocalNameServer : IReadyHandler, IDisposable
         _udp.Dispose();
     }
 
+    /// <returns>A socket that is connected or about to be; null when the server cannot be reached. The resolver's own time limit moves the
+    /// question on then.</returns>
+    private Socket? ConnectTcp()
+    {
+        Socket? socket = null;
+        try
+        {
+            socket = new Socket(_address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
+            socket.Connect(_address);
+            return socket;
+        }
+        catch (SocketException notYet) when (notYet.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        {
+            // Writable once connected.
+            return socket;
+        }
+        catch (SocketException)
+        {
+            socket?.Dispose();
+            return null;
+        }
+    }
+
     /// <summary>One question over a TCP connection of its own.</summary>
     private sealed class TcpQuery : IReadyHandler, IDisposable
     {
@@ -89,29 +121,13 @@ internal sealed class LocalNameServer : IReadyHandler, IDisposable
         private readonly DnsTcpFramer _framer = new(ushort.MaxValue);
         private byte[] _unsent;
 
-        internal TcpQuery(LocalNameServer server, ReadOnlySpan<byte> query)
+        internal TcpQuery(LocalNameServer server, Socket socket, ReadOnlySpan<byte> query)
         {
             _server = server;
+            _socket = socket;
             _unsent = new byte[2 + query.Length];
             DnsTcpFramer.WritePrefix(_unsent, query.Length);
             query.CopyTo(_unsent.AsSpan(2));
-            _socket = new Socket(server._address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
-            try
-            {
-                _socket.Connect(server._address);
-            }
-            catch (SocketException notYet) when (notYet.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
-            {
-                // Writable once connected.
-            }
-            catch (SocketException)
-            {
-                // No route: the resolver's own time limit moves the question on. The socket never entered the loop.
-                _socket.Dispose();
-                _unsent = [];
-                return;
-            }
-
             server._loop.Add((int)_socket.Handle, Readiness.Write, this);
         }
 
@@ -125,8 +141,7 @@ internal sealed class LocalNameServer : IReadyHandler, IDisposable
 
         public void Dispose()
         {
-            _server._tcpQueries.Remove(this);
-            if (_socket.SafeHandle.IsClosed)
+            if (!_server._tcpQueries.Remove(this))
                 return;
             _server._loop.Remove((int)_socket.Handle);
             _socket.Dispose();
