@@ -25,7 +25,8 @@ internal sealed class ClusterSession : IMuxSessionHandler, IDisposable
         Mux = new MuxSession(SessionRole.Client, options, pool, this, loop.Now);
         _pump = new LinkPump(loop, Mux);
         _keeper = new LinkKeeper(loop, Mux, _pump, source, TimeProvider.System);
-        Keeping = Task.Run(() => _keeper.RunAsync(_stopping.Token));
+        CancellationToken stopping = _stopping.Token;
+        _ = Task.Run(() => KeepAsync(stopping));
     }
 
     /// <summary>The state machine; touched on the loop's thread only.</summary>
@@ -33,9 +34,6 @@ internal sealed class ClusterSession : IMuxSessionHandler, IDisposable
 
     /// <summary>Ends when the session was established; fails with <see cref="SessionLostException"/> when it ended before that.</summary>
     internal Task Established => _established.Task;
-
-    /// <summary>The task that gives the session links; its fault is a bug.</summary>
-    internal Task Keeping { get; }
 
     /// <summary>Why there is no link at present, or null.</summary>
     internal string? LinkFailure => _keeper.LastFailure;
@@ -57,7 +55,7 @@ internal sealed class ClusterSession : IMuxSessionHandler, IDisposable
             _observer.OnEnded(this, reason, now);
     }
 
-    void IMuxSessionHandler.OnLinkDead(string reason, long now) => _loop.Post(_pump.Detach);
+    void IMuxSessionHandler.OnLinkDead(string reason, long now) => _pump.Detach();
 
     void IMuxSessionHandler.OnOutput()
     {
@@ -66,6 +64,23 @@ internal sealed class ClusterSession : IMuxSessionHandler, IDisposable
 
     void IMuxSessionHandler.OnStreamOpened(MuxStream stream, ReadOnlySpan<byte> target, long now) =>
         stream.Refuse(RefuseCode.Unsupported, "this client takes no connections", now);
+
+    // Without links the session would wait for nothing until its time limit, so whatever stops the task ends it, with the reason.
+    private async Task KeepAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await _keeper.RunAsync(stopping).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Ended or disposed of.
+        }
+        catch (Exception fault)
+        {
+            _loop.Post(() => Mux.End($"making links failed: {fault.Message}", _loop.Now));
+        }
+    }
 
     /// <summary>Leaves the loop and gives up the link. On the loop's thread, not from inside a turn handler.</summary>
     public void Dispose()

@@ -55,15 +55,15 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         try
         {
             await session.Established.WaitAsync(cancellation).ConfigureAwait(false);
-            InfoQuery info = new();
-            await _loop.InvokeAsync(() => session.Mux.Open(StreamKind.Info, default, info, _loop.Now) is not null).ConfigureAwait(false);
+            InfoQuery info = new(session.Mux);
+            await _loop.InvokeAsync(() => session.Mux.Open(StreamKind.Info, default, info, _loop.Now) ?? throw Lost(session)).ConfigureAwait(false);
             byte[] report = await info.Report.WaitAsync(cancellation).ConfigureAwait(false);
             await _loop.InvokeAsync(() => Adopt(session)).ConfigureAwait(false);
             return report;
         }
         catch
         {
-            _loop.Post(session.Dispose);
+            _loop.Post(() => Leave(session, "the client gave up"));
             throw;
         }
     }
@@ -132,13 +132,19 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         _loop.Dispose();
     }
 
+    private static SessionLostException Lost(ClusterSession session) => new(session.Mux.EndReason ?? "the session takes no streams");
+
     private bool Adopt(ClusterSession session)
     {
+        // Its end was nobody's concern while it was not ours, and will not be told again.
+        if (session.Mux.State == SessionState.Ended)
+            throw Lost(session);
         ClusterSession? old = _session;
         _session = session;
         _forwarder.Session = session.Mux;
         _dns?.SetSession(session.Mux, _loop.Now);
-        old?.Dispose();
+        if (old is not null)
+            Leave(old, "the client has another session");
         return true;
     }
 
@@ -158,6 +164,13 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         return true;
     }
 
+    // Without the goodbye the proxy would keep its end for a quarter of an hour. The session leaves the loop behind it, in the next turn.
+    private void Leave(ClusterSession session, string reason)
+    {
+        session.Mux.End(reason, _loop.Now);
+        _loop.Post(session.Dispose);
+    }
+
     private bool Close()
     {
         ClusterSession? session = _session;
@@ -165,10 +178,7 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         _forwarder.Session = null;
         _dns?.Dispose();
         if (session is not null)
-        {
-            session.Mux.End("the client said goodbye", _loop.Now);
-            _loop.Post(session.Dispose);
-        }
+            Leave(session, "the client said goodbye");
 
         if (_tun is not null)
         {

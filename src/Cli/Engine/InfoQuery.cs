@@ -6,7 +6,8 @@ using Telepresence.Tunnel.Mux;
 namespace Telepresence.Cli.Engine;
 
 /// <summary>Asks the proxy about itself: one stream, one JSON document, end.</summary>
-internal sealed class InfoQuery : IMuxStreamHandler
+/// <param name="session">The session that is asked through.</param>
+internal sealed class InfoQuery(MuxSession session) : IMuxStreamHandler
 {
     private const int MaxLength = 1 << 20;
 
@@ -31,7 +32,7 @@ internal sealed class InfoQuery : IMuxStreamHandler
 
     void IMuxStreamHandler.OnRefused(MuxStream stream, RefuseCode code, string reason, long now) => Fail(reason);
 
-    void IMuxStreamHandler.OnReset(MuxStream stream, RefuseCode code, long now) => Fail("the session ended");
+    void IMuxStreamHandler.OnReset(MuxStream stream, RefuseCode code, long now) => Fail(session.EndReason ?? "it reset the stream");
 
     private void Fail(string reason) => _done.TrySetException(new SessionLostException($"The proxy pod did not report about itself: {reason}."));
 }
