@@ -1,9 +1,10 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Telepresence.Cli.Cluster;
 
 /// <summary>Finds the sentence and the exit code for a request that failed.</summary>
-internal static class KubeFailure
+internal static partial class KubeFailure
 {
     // kubectl proxy answers for itself, in plain text, when it cannot reach the API server.
     private static readonly (string Part, int ExitCode)[] GatewayTexts =
@@ -69,7 +70,10 @@ internal static class KubeFailure
             case 403 when !message.Contains("cannot ", StringComparison.Ordinal) && message.Length > 0 && request.Verb == "create" && request.Resource != "pods/portforward":
                 return new UserError(ExitCode.PodRefused, $"An admission rule of the cluster refuses to {request.Verb} {request.Resource} {where}: {message}.");
             case 403:
-                return new UserError(ExitCode.Forbidden, $"You may not {request.Verb} {request.Resource} {where} (403); ask for a Role with verb \"{request.Verb}\" on \"{request.Resource}\", or choose another namespace with --namespace.");
+                // The server knows best which verb it missed: port-forwards need get, create or both, as its version has it.
+                Match missing = MissingVerb().Match(message);
+                string verb = missing.Success ? missing.Groups[1].Value : request.Verb;
+                return new UserError(ExitCode.Forbidden, $"You may not {verb} {request.Resource} {where} (403); ask for a Role with verb \"{verb}\" on \"{request.Resource}\", or choose another namespace with --namespace.");
             case 404 when said?.Details?.Kind == "namespaces" || message.StartsWith("namespaces \"", StringComparison.Ordinal):
                 return new UserError(ExitCode.NamespaceMissing, $"There is no namespace {request.Namespace}; kubectl get namespaces lists those that exist, --namespace chooses one.");
             case 429 or 503 or 504 when said is not null:
@@ -92,6 +96,9 @@ internal static class KubeFailure
 
         return new UserError(ExitCode.ApiError, $"The API server refused to {request.Verb} {request.Resource} {where} ({status}): {message}.");
     }
+
+    [GeneratedRegex("cannot ([a-z]+) resource ")]
+    private static partial Regex MissingVerb();
 
     private static KubeStatus? ParseStatus(string body)
     {

@@ -30,6 +30,9 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
     /// <summary>Whether the pod was refused for its sysctls, so that it is worth trying without.</summary>
     internal bool SysctlsForbidden { get; init; }
 
+    /// <summary>Why the last attempt to pull the image failed; what follows only says that it is tried more seldom.</summary>
+    internal string? PullFailure { get; init; }
+
     /// <summary>Whether the container has ended, so that its log says why.</summary>
     internal bool HasLog { get; init; }
 
@@ -89,9 +92,9 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
         switch (waiting.Reason)
         {
             case "ErrImagePull":
-                return new PodDiagnosis(PodProgress.Waiting, $"Pulling the proxy image failed, the node tries again: {message}");
+                return new PodDiagnosis(PodProgress.Waiting, $"Pulling the proxy image failed, the node tries again: {message}") { PullFailure = message };
             case "ImagePullBackOff" or "InvalidImageName" or "ErrImageNeverPull" or "ErrInvalidImageName" or "ImageInspectError" or "RegistryUnavailable":
-                return new PodDiagnosis(PodProgress.Failed, $"The proxy image cannot be pulled: {(message.Length > 0 ? message : waiting.Reason)}; give one that the cluster can pull with --image or TELEPRESENCE_REGISTRY", Cli.ExitCode.ImagePull);
+                return ImagePull(message.Length > 0 ? message : waiting.Reason!);
             case "CrashLoopBackOff":
                 return Crashed(name, container.LastState?.Terminated);
             case "CreateContainerConfigError" or "CreateContainerError" or "RunContainerError" or "StartError":
@@ -100,6 +103,10 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
                 return new PodDiagnosis(PodProgress.Waiting, $"Waiting for the proxy pod {name} to start (image pull)");
         }
     }
+
+    /// <summary>The image cannot be pulled.</summary>
+    internal static PodDiagnosis ImagePull(string cause) =>
+        new(PodProgress.Failed, $"The proxy image cannot be pulled: {cause}; give one that the cluster can pull with --image or TELEPRESENCE_REGISTRY", Cli.ExitCode.ImagePull);
 
     private static PodDiagnosis Crashed(string name, ContainerTerminated? ended) =>
         new(PodProgress.Failed, $"The proxy pod {name} {(ended is null ? "ends again and again" : Ending(ended))}", Cli.ExitCode.ProxyEnded) { HasLog = true };

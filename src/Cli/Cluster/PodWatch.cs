@@ -67,12 +67,16 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
     private async Task<Pod> ExamineAsync(ChannelReader<Action> changes, CancellationToken cancellation)
     {
         string said = "";
+        string? pullFailure = null;
         DateTime? blockedSince = null;
         while (true)
         {
             PodDiagnosis now = PodDiagnosis.Examine(_deployment, _pods.Values);
             if (now.Progress == PodProgress.Running)
                 return now.Pod!;
+            pullFailure = now.PullFailure ?? pullFailure;
+            if (now.ExitCode == ExitCode.ImagePull && now.Text.Contains("Back-off", StringComparison.Ordinal) && pullFailure is not null)
+                now = PodDiagnosis.ImagePull(pullFailure);
             if (now.Progress == PodProgress.Failed)
                 throw await FailureAsync(now, cancellation);
             if (now.Progress == PodProgress.Blocked)

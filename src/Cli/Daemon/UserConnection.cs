@@ -26,6 +26,7 @@ internal sealed class UserConnection : IAsyncDisposable
 {
     private const int KeyLength = 32;
     private static readonly TimeSpan HandshakeLimit = TimeSpan.FromSeconds(30), UndoLimit = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan StatusLimit = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1), FollowInterval = TimeSpan.FromSeconds(30), LongestRetry = TimeSpan.FromSeconds(15);
 
     private readonly ConnectRequest _request;
@@ -105,7 +106,17 @@ internal sealed class UserConnection : IAsyncDisposable
     /// <summary>What is going on.</summary>
     internal async Task<StatusReport> GetStatusAsync()
     {
-        EngineStatus engine = await _engine.GetStatusAsync().WaitAsync(TimeSpan.FromSeconds(1));
+        EngineStatus engine;
+        try
+        {
+            engine = await _engine.GetStatusAsync().WaitAsync(StatusLimit);
+        }
+        catch (TimeoutException)
+        {
+            // The machine is very busy, or a bug has stopped the data path; what is known without it is shown all the same.
+            engine = new EngineStatus { Session = "Busy" };
+        }
+
         string? trouble = _trouble ?? (engine.Session is "Established" or "None" ? null : engine.Reason);
         return StatusReporter.Make(_request, _state, trouble, _plan, _report, _info, _pod, engine);
     }

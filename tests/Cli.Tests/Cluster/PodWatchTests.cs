@@ -51,6 +51,19 @@ public sealed class PodWatchTests
     }
 
     [Fact]
+    public async Task An_image_that_cannot_be_pulled_is_reported_with_the_cause_and_not_with_the_back_off()
+    {
+        const string failed = """{"metadata":{"name":"p"},"status":{"phase":"Pending","containerStatuses":[{"name":"telepresence-proxy","state":{"waiting":{"reason":"ErrImagePull","message":"registry.example.com/x:1: not found"}}}]}}""";
+        const string backOff = """{"metadata":{"name":"p"},"status":{"phase":"Pending","containerStatuses":[{"name":"telepresence-proxy","state":{"waiting":{"reason":"ImagePullBackOff","message":"Back-off pulling image \"x:1\""}}}]}}""";
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => WatchOr(context, [failed, backOff]));
+
+        UserError error = await Assert.ThrowsAsync<UserError>(() => WaitAsync(server));
+
+        Assert.Equal(ExitCode.ImagePull, error.ExitCode);
+        Assert.Contains("registry.example.com/x:1: not found", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_missing_right_to_watch_and_to_read_ends_the_wait()
     {
         await using FakeApiServer server = await FakeApiServer.StartAsync(403, FakeApiServer.Status(403, "Forbidden", "User \"jane\" cannot list resource \"pods\""));

@@ -4,6 +4,7 @@ using System.Net.WebSockets;
 using Microsoft.AspNetCore.Http;
 
 using Telepresence.Cli.Cluster;
+using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Tests.Cluster;
 
@@ -18,7 +19,7 @@ public sealed class PortForwardLinkTests
         await using FakeApiServer server = await FakeApiServer.StartAsync(static context => ServeAsync(context, EchoAsync));
         using KubeClient client = server.Client();
         PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
-        using Socket session = new(new SafeSocketHandle(link.Descriptor.Number, ownsHandle: false));
+        Socket session = Borrow(link.Descriptor);
         byte[] sent = new byte[3_000_001];
         new Random(7).NextBytes(sent);
 
@@ -31,6 +32,7 @@ public sealed class PortForwardLinkTests
 
         Assert.Equal(sent, received);
         Assert.Equal(["GET /api/v1/namespaces/web/pods/p/portforward?ports=7700"], server.Requests);
+        session.Dispose();
         link.Descriptor.Dispose();
     }
 
@@ -56,10 +58,11 @@ public sealed class PortForwardLinkTests
         }));
         using KubeClient client = server.Client();
         PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
-        using Socket session = new(new SafeSocketHandle(link.Descriptor.Number, ownsHandle: false));
+        Socket session = Borrow(link.Descriptor);
 
         Assert.Equal("connect: connection refused", await link.Ended);
         Assert.Equal(0, await session.ReceiveAsync(new byte[1].AsMemory()));
+        session.Dispose();
         link.Descriptor.Dispose();
     }
 
@@ -74,20 +77,21 @@ public sealed class PortForwardLinkTests
         using KubeClient client = server.Client();
         PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
 
-        using Socket session = new(new SafeSocketHandle(link.Descriptor.Number, ownsHandle: false));
+        Socket session = Borrow(link.Descriptor);
         await session.SendAsync("x"u8.ToArray());
 
         Assert.StartsWith("the port-forward was lost", await link.Ended, StringComparison.Ordinal);
         Assert.Equal(0, await session.ReceiveAsync(new byte[1].AsMemory()));
+        session.Dispose();
         link.Descriptor.Dispose();
     }
 
     [Theory]
-    [InlineData(403, ExitCode.Forbidden, "\"create\" on \"pods/portforward\"")]
+    [InlineData(403, ExitCode.Forbidden, "\"get\" on \"pods/portforward\"")]
     [InlineData(401, ExitCode.Unauthorized, "401")]
     public async Task A_refused_upgrade_is_explained(int status, int exitCode, string part)
     {
-        await using FakeApiServer server = await FakeApiServer.StartAsync(status, FakeApiServer.Status(status, "Forbidden", "User \"jane\" cannot create resource \"pods/portforward\""));
+        await using FakeApiServer server = await FakeApiServer.StartAsync(status, FakeApiServer.Status(status, "Forbidden", "pods \"p\" is forbidden: User \"jane\" cannot get resource \"pods/portforward\""));
         using KubeClient client = server.Client();
 
         KubeException fault = await Assert.ThrowsAsync<KubeException>(() => PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None));
@@ -111,6 +115,9 @@ public sealed class PortForwardLinkTests
 
         Assert.Equal(ExitCode.ApiTimeout, fault.Explanation.ExitCode);
     }
+
+    // To be disposed before the descriptor is closed: its number may belong to somebody else from then on.
+    private static Socket Borrow(FileDescriptor descriptor) => new(new SafeSocketHandle(descriptor.Number, ownsHandle: false));
 
     private static async Task ServeAsync(HttpContext context, Func<WebSocket, Task> serve)
     {

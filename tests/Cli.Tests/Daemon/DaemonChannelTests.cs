@@ -13,14 +13,15 @@ public sealed class DaemonChannelTests
         (DescriptorSocket mine, FileDescriptor theirs) = DescriptorSocket.CreatePair();
         using DescriptorSocket other = new(theirs);
         string path = Path.GetTempFileName();
-        using (FileStream file = File.OpenWrite(path))
+        using (FileDescriptor file = OpenForWriting(path))
         using (mine)
-            mine.Send("hello"u8, [Borrow(file)]);
+            mine.Send("hello"u8, [file]);
         List<FileDescriptor> received = [];
         byte[] buffer = new byte[64];
 
         int count = other.Receive(buffer, received);
-        using (FileStream copy = new(new Microsoft.Win32.SafeHandles.SafeFileHandle(Assert.Single(received).Number, ownsHandle: false), FileAccess.Write))
+        using (FileDescriptor copied = Assert.Single(received))
+        using (FileStream copy = new(new Microsoft.Win32.SafeHandles.SafeFileHandle(copied.Number, ownsHandle: false), FileAccess.Write))
             copy.Write("written through the copy"u8);
 
         Assert.Equal("hello", Encoding.UTF8.GetString(buffer, 0, count));
@@ -113,12 +114,14 @@ public sealed class DaemonChannelTests
         }
     }
 
-    // The file keeps its descriptor; this object must not close it as well.
-    private static FileDescriptor Borrow(FileStream file)
+    private static FileDescriptor OpenForWriting(string path)
     {
-        FileDescriptor borrowed = new((int)file.SafeFileHandle.DangerousGetHandle());
-        GC.SuppressFinalize(borrowed);
-        return borrowed;
+        Microsoft.Win32.SafeHandles.SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
+        FileDescriptor descriptor = new((int)handle.DangerousGetHandle());
+
+        // The descriptor has another owner now.
+        handle.SetHandleAsInvalid();
+        return descriptor;
     }
 
     private static (DaemonChannel, DaemonChannel) Pair(Func<Message, Task<Message?>> first, Func<Message, Task<Message?>> second)
