@@ -250,9 +250,14 @@ internal sealed class UserConnection : IAsyncDisposable
     // Links are tried again and again, which is right for a network and pointless for a missing right or a proxy that crashes.
     private async Task<UserError?> WatchForFailureAsync(CancellationTokenSource attempt)
     {
-        while (true)
+        string? told = null;
+        for (int look = 1; ; look++)
         {
             await Task.Delay(LookInterval, attempt.Token);
+
+            // The first links may come before the proxy listens; what still fails after some seconds is worth a line.
+            if (look >= 3 && _pod!.LastLinkEnd is { } reason && reason != told)
+                Tell($"Waiting for a port-forward to the proxy pod: {told = reason}");
             if (await _pod!.FindFailureAsync(attempt.Token) is { } failure)
             {
                 await attempt.CancelAsync();
