@@ -62,6 +62,8 @@ internal sealed class UserConnection : IAsyncDisposable
         _directory = directory;
         _channel = channel;
         _log = log;
+        _engine.LinkChanged = OnLink;
+        _engine.SessionLost = OnSessionLost;
     }
 
     /// <summary>Ends, with the fault, when a bug has stopped the data path.</summary>
@@ -96,9 +98,9 @@ internal sealed class UserConnection : IAsyncDisposable
             throw fault.Explanation;
         }
 
-        _state = "Connected";
-        _engine.LinkChanged = OnLink;
-        _engine.SessionLost = OnSessionLost;
+        // A session that was lost meanwhile is being replaced already, and says so.
+        if (_state == "Connecting")
+            _state = "Connected";
         _following = FollowHostsAsync();
         return $"Connected to context {_request.Target.Context}, namespace {_request.Target.Namespace} ({_request.Target.Server})";
     }
