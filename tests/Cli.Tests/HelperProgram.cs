@@ -1,3 +1,4 @@
+using Telepresence.Cli.Tests.Daemon;
 using Telepresence.Cli.Tests.Machine.Resolver;
 
 namespace Telepresence.Cli.Tests;
@@ -10,6 +11,7 @@ internal static class HelperProgram
 {
     private static Task<int> Main(string[] arguments) => arguments switch
     {
+        ["launch-daemon"] => LauncherHelper.RunAsync(),
         ["resolver", .. string[] rest] => ResolverHelper.RunAsync(rest),
         _ => throw new ArgumentException($"no such helper: {string.Join(' ', arguments)}"),
     };
