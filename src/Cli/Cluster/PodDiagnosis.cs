@@ -83,7 +83,7 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
         Condition? scheduled = status.Conditions?.FirstOrDefault(static condition => condition.Type == "PodScheduled");
         if (scheduled is { Status: "False" })
             return new PodDiagnosis(PodProgress.Blocked, $"Waiting for a node that takes the proxy pod {name}: {(scheduled.Message ?? scheduled.Reason ?? "no reason given").TrimEnd('.')}", Cli.ExitCode.Unschedulable);
-        return new PodDiagnosis(PodProgress.Waiting, scheduled is { Status: "True" } ? $"Waiting for the proxy pod {name} to start" : $"Waiting for the proxy pod {name} to be scheduled");
+        return new PodDiagnosis(PodProgress.Waiting, scheduled is { Status: "True" } ? $"Waiting for the proxy pod {name} to start (image pull)" : $"Waiting for the proxy pod {name} to be scheduled");
     }
 
     private static PodDiagnosis OfWaiting(string name, ContainerStatus container, ContainerWaiting waiting)

@@ -25,15 +25,18 @@ internal sealed record RoutePlan(IReadOnlyList<IPNetwork> Tunnel, IReadOnlyList<
         List<MachineRoute> claims = [.. machine.Where(static route => route.Destination.PrefixLength > 1)];
         HashSet<IPNetwork> tunnel = [.. asked];
         List<SkippedNetwork> skipped = [];
+        HashSet<IPNetwork> exceptions = [.. never];
         foreach (IPNetwork network in found.Distinct().Where(network => !tunnel.Contains(network)))
         {
+            // A single address is one that a name led to. Being more specific, it would win over what must stay outside.
+            if (IsSingle(network) && exceptions.Any(exception => Contains(exception, network)))
+                continue;
             if (claims.FirstOrDefault(claim => Contains(claim.Destination, network)) is MachineRoute holder)
                 skipped.Add(new SkippedNetwork(network, $"{network} is already routed to {Where(holder)} on this machine; to send it to the cluster all the same, use --also-proxy {network}."));
             else
                 tunnel.Add(network);
         }
 
-        HashSet<IPNetwork> exceptions = [.. never];
         foreach (MachineRoute claim in claims)
         {
             if (tunnel.Contains(claim.Destination) || !tunnel.Any(network => Contains(network, claim.Destination)))
@@ -57,6 +60,8 @@ internal sealed record RoutePlan(IReadOnlyList<IPNetwork> Tunnel, IReadOnlyList<
 
     /// <summary>4 or 6.</summary>
     internal static int FamilyOf(IPNetwork network) => network.BaseAddress.AddressFamily == AddressFamily.InterNetwork ? 4 : 6;
+
+    private static bool IsSingle(IPNetwork network) => network.PrefixLength == (FamilyOf(network) == 4 ? 32 : 128);
 
     private static string Where(MachineRoute route) => route.Gateway is null ? route.Device : $"{route.Gateway} ({route.Device})";
 }

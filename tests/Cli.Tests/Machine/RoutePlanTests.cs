@@ -35,6 +35,16 @@ public sealed class RoutePlanTests
         Assert.Single(plan.Skipped);
     }
 
+    [Theory]
+    [InlineData("10.9.0.5/32")]
+    [InlineData("10.9.0.0/16")]
+    public void An_address_that_a_name_led_to_stays_outside_when_it_must_and_that_is_no_news(string never)
+    {
+        RoutePlan plan = Plan(found: ["10.96.0.0/12", "10.9.0.5/32"], never: [never], machine: [Default, Route("10.9.0.5/32")]);
+        Assert.Equal([IPNetwork.Parse("10.96.0.0/12")], plan.Tunnel);
+        Assert.Empty(plan.Skipped);
+    }
+
     [Fact]
     public void What_the_user_asks_for_wins_over_the_machines_route()
     {

@@ -108,7 +108,7 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     {
         if ((ushort)client.Tag == OwnLookups.Number)
             _own.Answered(client, message);
-        else if (origin == DnsOrigin.Outside && _outside.NeedsRoutes(message))
+        else if (origin is DnsOrigin.Outside or DnsOrigin.Cluster && _outside.NeedsRoutes(message))
             ReplyWhenRouted(client, message.ToArray());
         else
             Send(client, message);
