@@ -34,12 +34,15 @@ internal static class Tool
         };
         start.Environment["LC_ALL"] = "C";
         using Process process = Start(start);
+
+        // A process does not close the pipes that its user has read from.
+        using StreamReader standardOutput = process.StandardOutput, standardError = process.StandardError;
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(Limit);
         try
         {
-            Task<string> output = process.StandardOutput.ReadToEndAsync(limit.Token);
-            Task<string> error = process.StandardError.ReadToEndAsync(limit.Token);
+            Task<string> output = standardOutput.ReadToEndAsync(limit.Token);
+            Task<string> error = standardError.ReadToEndAsync(limit.Token);
             await FeedAsync(process.StandardInput, input, limit.Token).ConfigureAwait(false);
             await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
             return new ToolResult(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
