@@ -99,6 +99,11 @@ internal sealed class ControlServer : IAsyncDisposable
             // The front end went away in the middle, or the daemon ends.
             _log.Detail($"a front end's connection ended: {fault.Message}");
         }
+        catch (Exception fault)
+        {
+            // The one catch-all of a connection: a bug in serving it is the end of that connection alone.
+            _log.Write($"bug while serving a front end: {fault}");
+        }
 
         if (Interlocked.Decrement(ref _connections) == 0)
             Idle?.Invoke();

@@ -12,20 +12,25 @@ internal sealed class DaemonChannel : IDisposable
     private const int BufferLength = 1 << 20;
 
     private readonly DescriptorSocket _socket;
+    private readonly bool _takesDescriptors;
     private readonly Func<Message, Task<Message?>> _handle;
     private readonly Action<Exception> _fault;
     private readonly ConcurrentDictionary<int, TaskCompletionSource<Message>> _waiting = new();
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _reader;
+    private readonly Lock _sending = new();
+    private bool _disposed;
     private int _lastId;
 
     /// <summary>Takes over a socket; nothing is read before <see cref="Start"/>.</summary>
     /// <param name="socket">One end of the pair.</param>
+    /// <param name="takesDescriptors">Whether open files may come with a message; where they may not, one that brings some ends the conversation.</param>
     /// <param name="handle">Handles a message and gives the answer, if it is a question. Messages are handed over in order; one that waits does not hold up the next.</param>
     /// <param name="fault">Is told what a handler threw: a bug.</param>
-    internal DaemonChannel(DescriptorSocket socket, Func<Message, Task<Message?>> handle, Action<Exception> fault)
+    internal DaemonChannel(DescriptorSocket socket, bool takesDescriptors, Func<Message, Task<Message?>> handle, Action<Exception> fault)
     {
         _socket = socket;
+        _takesDescriptors = takesDescriptors;
         _handle = handle;
         _fault = fault;
         _reader = new Thread(Read) { IsBackground = true, Name = "daemon channel" };
@@ -37,16 +42,29 @@ internal sealed class DaemonChannel : IDisposable
     /// <summary>Begins to read.</summary>
     internal void Start() => _reader.Start();
 
-    /// <summary>Sends a message. When the other daemon is gone nobody is there to read it, and <see cref="Closed"/> says so.</summary>
+    /// <summary>
+    /// Sends a message. When the other daemon is gone, or has not read for so long that the socket is full, nobody is there to read it, and
+    /// <see cref="Closed"/> says so.
+    /// </summary>
     internal void Post(Message message)
     {
-        try
+        byte[] bytes = MessageJson.Encode(message);
+        lock (_sending)
         {
-            _socket.Send(MessageJson.Encode(message), message.Descriptors);
-        }
-        catch (IOException fault) when (fault.HResult is Posix.EPIPE or Posix.ECONNRESET or Posix.ENOTCONN)
-        {
-            // Told by Closed.
+            if (_disposed)
+                return;
+            try
+            {
+                _socket.Send(bytes, message.Descriptors);
+            }
+            catch (IOException fault) when (fault.HResult is Posix.EPIPE or Posix.ECONNRESET or Posix.ENOTCONN)
+            {
+                // Told by Closed.
+            }
+            catch (IOException fault) when (fault.HResult is Posix.EAGAIN)
+            {
+                _socket.Shutdown();
+            }
         }
     }
 
@@ -79,7 +97,12 @@ internal sealed class DaemonChannel : IDisposable
             _closed.TrySetResult();
         else if (Thread.CurrentThread != _reader)
             _reader.Join();
-        _socket.Dispose();
+        lock (_sending)
+        {
+            // Its number may soon be another file's.
+            _disposed = true;
+            _socket.Dispose();
+        }
     }
 
     private void Read()
@@ -90,14 +113,14 @@ internal sealed class DaemonChannel : IDisposable
             while (true)
             {
                 List<FileDescriptor> descriptors = [];
-                int count = _socket.Receive(buffer, descriptors);
+                int count = _socket.Receive(buffer, _takesDescriptors ? descriptors : null);
                 if (count == 0)
                     return;
                 Message message = MessageJson.Decode(buffer.AsSpan(0, count)) with { Descriptors = descriptors };
                 if (message.ReplyTo is not int id)
                     _ = HandleAsync(message);
-                else if (_waiting.TryGetValue(id, out TaskCompletionSource<Message>? waiting))
-                    waiting.TrySetResult(message);
+                else if (!_waiting.TryGetValue(id, out TaskCompletionSource<Message>? waiting) || !waiting.TrySetResult(message))
+                    Close(descriptors);
             }
         }
         catch (Exception fault)
@@ -133,11 +156,16 @@ internal sealed class DaemonChannel : IDisposable
             answer = Message.Failure(new UserError(ExitCode.Internal, $"A daemon failed: {fault.Message}."));
         }
 
-        if (message.Id is int id && answer is not null)
-        {
+        if (answer is null)
+            return;
+        if (message.Id is int id)
             Post(answer with { ReplyTo = id });
-            foreach (FileDescriptor descriptor in answer.Descriptors)
-                descriptor.Dispose();
-        }
+        Close(answer.Descriptors);
+    }
+
+    private static void Close(IEnumerable<FileDescriptor> descriptors)
+    {
+        foreach (FileDescriptor descriptor in descriptors)
+            descriptor.Dispose();
     }
 }

@@ -14,10 +14,11 @@ namespace Telepresence.Cli.Daemon;
 internal sealed unsafe partial class DescriptorSocket : IDisposable
 {
     private const int SOL_SOCKET = 1, SCM_RIGHTS = 1;
-    private const int SO_SNDBUF = 7;
+    private const int SO_SNDBUF = 7, SO_SNDTIMEO = 21;
     private const int HeaderLength = 16;
     private const int MaxDescriptors = 16;
     private const int MaxMessage = 1 << 20;
+    private const long LongestSend = 2;
 
     private readonly FileDescriptor _descriptor;
 
@@ -27,6 +28,10 @@ internal sealed unsafe partial class DescriptorSocket : IDisposable
         _descriptor = descriptor;
         int size = MaxMessage;
         _ = setsockopt(descriptor.Number, SOL_SOCKET, SO_SNDBUF, &size, sizeof(int));
+
+        // struct timeval. Whoever is at the other end and does not read (stopped, or hostile) must not stop this process.
+        long* limit = stackalloc long[] { LongestSend, 0 };
+        _ = setsockopt(descriptor.Number, SOL_SOCKET, SO_SNDTIMEO, limit, 2 * sizeof(long));
     }
 
     /// <summary>Makes a pair; neither end is inherited until somebody says so.</summary>
@@ -39,7 +44,7 @@ internal sealed unsafe partial class DescriptorSocket : IDisposable
     }
 
     /// <summary>Sends a message; the descriptors stay open here.</summary>
-    /// <exception cref="IOException">The other process is gone, or the message is too long for the socket.</exception>
+    /// <exception cref="IOException">The other process is gone, does not read (EAGAIN), or the message is too long for the socket.</exception>
     internal void Send(ReadOnlySpan<byte> bytes, IReadOnlyList<FileDescriptor> descriptors)
     {
         if (descriptors.Count > MaxDescriptors)
@@ -72,11 +77,12 @@ internal sealed unsafe partial class DescriptorSocket : IDisposable
 
     /// <summary>Waits for a message.</summary>
     /// <param name="buffer">Room for it.</param>
-    /// <param name="descriptors">What came with it; the caller owns them.</param>
+    /// <param name="descriptors">What came with it; the caller owns them. Null where nothing may come: the kernel closes it then.</param>
     /// <returns>Its length; 0 when the other process is gone.</returns>
-    internal int Receive(Span<byte> buffer, List<FileDescriptor> descriptors)
+    /// <exception cref="IOException">The message is too long, or brings what it may not.</exception>
+    internal int Receive(Span<byte> buffer, List<FileDescriptor>? descriptors)
     {
-        int controlLength = HeaderLength + (MaxDescriptors * sizeof(int));
+        int controlLength = descriptors is null ? 0 : HeaderLength + (MaxDescriptors * sizeof(int));
         byte* control = stackalloc byte[controlLength];
         fixed (byte* at = buffer)
         {
@@ -92,7 +98,7 @@ internal sealed unsafe partial class DescriptorSocket : IDisposable
                     throw Posix.Failure("receiving from the other daemon");
             }
 
-            if (header.ControlLength >= HeaderLength && ((int*)control)[2] == SOL_SOCKET && ((int*)control)[3] == SCM_RIGHTS)
+            if (descriptors is not null && header.ControlLength >= HeaderLength && ((int*)control)[2] == SOL_SOCKET && ((int*)control)[3] == SCM_RIGHTS)
             {
                 int numbers = ((int)*(nuint*)control - HeaderLength) / sizeof(int);
                 for (int i = 0; i < numbers; i++)

@@ -27,8 +27,8 @@ internal sealed class Guardian : IDisposable
         return new Guardian(Process.Start(start)!);
     }
 
-    /// <summary>Says that all is undone, and lets the guardian go.</summary>
-    public void Dispose()
+    /// <summary>Lets the guardian go, because nothing is left for it to do. Disposed without this, it undoes.</summary>
+    internal void Release()
     {
         try
         {
@@ -40,7 +40,8 @@ internal sealed class Guardian : IDisposable
         {
             // Somebody killed the guardian first.
         }
-
-        _shell.Dispose();
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _shell.Dispose();
 }

@@ -11,7 +11,7 @@ internal static unsafe partial class Posix
     internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000;
     internal const int MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_TRUNC = 0x20, MSG_CTRUNC = 0x08;
     internal const int SHUT_RDWR = 2;
-    internal const int EINTR = 4, EPIPE = 32, ECONNRESET = 104, ENOTCONN = 107;
+    internal const int EINTR = 4, EAGAIN = 11, EPIPE = 32, ECONNRESET = 104, ENOTCONN = 107;
     private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1;
     private const int SOL_SOCKET = 1, SO_PEERCRED = 17;
     private const int ERANGE = 34;

@@ -41,34 +41,17 @@ internal sealed class RootDaemon : IAsyncDisposable
         using FileLog log = FileLog.Open(DaemonPaths.RootLog, verbose: true);
         try
         {
-            DaemonPaths.MakeRuntime();
-            using Journal? journal = await OpenJournalAsync();
-            if (journal is null)
-            {
-                TellStarter("ready");
-                return ExitCode.Success;
-            }
-
-            MachineOwner machine = new(journal);
-            await UndoLeftoversAsync(journal, machine, log);
-            await using RootDaemon daemon = new(machine, log);
-            TellStarter("ready");
-            using Guardian guardian = Guardian.Start("daemon-root", "--undo");
-            using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);
-            using PosixSignalRegistration interrupt = daemon.On(PosixSignal.SIGINT);
-            using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
-
-            // The front end connects right behind "ready"; should it have died instead, nobody ever will.
-            _ = Task.Delay(TimeSpan.FromSeconds(10)).ContinueWith(_ => daemon.EndWhenUnused(), TaskScheduler.Default);
-            await daemon.Over;
-            log.Write("root daemon ends");
-            return ExitCode.Success;
+            return await RunAsync(log);
         }
         catch (UserError error)
         {
-            log.Write(error.Message);
-            TellStarter($"{error.ExitCode} {error.Message}");
-            return error.ExitCode;
+            return Refuse(error, log);
+        }
+        catch (Exception fault)
+        {
+            // The one catch-all of the daemon. What it changed is undone by its guardian.
+            log.Write($"bug: {fault}");
+            return Refuse(new UserError(ExitCode.Internal, $"The root daemon failed because of a bug in telepresence ({fault.Message}); please report it with the log {log.Path}.", fault), log);
         }
     }
 
@@ -76,19 +59,62 @@ internal sealed class RootDaemon : IAsyncDisposable
     internal static async Task<int> UndoAsync()
     {
         using FileLog log = FileLog.Open(DaemonPaths.RootLog, verbose: true);
-        using Journal? journal = await OpenJournalAsync();
-        return journal is null || await UndoLeftoversAsync(journal, new MachineOwner(journal), log) ? ExitCode.Success : ExitCode.LocalNetwork;
+        try
+        {
+            using Journal? journal = await OpenJournalAsync();
+            return journal is null || await UndoLeftoversAsync(journal, new MachineOwner(journal), log) ? ExitCode.Success : ExitCode.LocalNetwork;
+        }
+        catch (UserError error)
+        {
+            log.Write(error.Message);
+            return error.ExitCode;
+        }
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    private static async Task<int> RunAsync(FileLog log)
     {
-        await _server.DisposeAsync();
-        _turn.Dispose();
+        DaemonPaths.MakeRuntime();
+        using Journal? journal = await OpenJournalAsync();
+        if (journal is null)
+        {
+            TellStarter("ready");
+            return ExitCode.Success;
+        }
+
+        MachineOwner machine = new(journal);
+        await UndoLeftoversAsync(journal, machine, log);
+        await using RootDaemon daemon = new(machine, log);
+        TellStarter("ready");
+        using Guardian guardian = Guardian.Start("daemon-root", "--undo");
+        using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);
+        using PosixSignalRegistration interrupt = daemon.On(PosixSignal.SIGINT);
+        using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
+
+        // The front end connects right behind "ready"; should it have died instead, nobody ever will.
+        _ = Task.Delay(TimeSpan.FromSeconds(10)).ContinueWith(_ => daemon.EndWhenUnused(), TaskScheduler.Default);
+        await daemon.Over;
+
+        // Somebody may have connected in the very last moment.
+        await daemon.QuitAsync();
+        guardian.Release();
+        log.Write("root daemon ends");
+        return ExitCode.Success;
+    }
+
+    private static int Refuse(UserError error, FileLog log)
+    {
+        log.Write(error.Message);
+        TellStarter($"{error.ExitCode} {error.Message.ReplaceLineEndings(" ")}");
+        return error.ExitCode;
     }
 
     private static async Task<bool> UndoLeftoversAsync(Journal journal, MachineOwner machine, FileLog log)
     {
+        if (journal.SetAside is not null)
+            log.Write($"the journal held lines that make no sense; what they changed is not undone, a copy is {journal.SetAside}");
         if (journal.Open.Count == 0)
             return true;
         log.Write($"taking back what an earlier daemon left: {string.Join(", ", journal.Open.Select(static change => change.Description))}");
@@ -101,7 +127,7 @@ internal sealed class RootDaemon : IAsyncDisposable
     // The journal's lock is the daemon's: one at a time. A guardian that undoes holds it for a moment. Null when a daemon runs already.
     private static async Task<Journal?> OpenJournalAsync()
     {
-        const int attempts = 100;
+        const int attempts = 600;
         for (int attempt = 1; ; attempt++)
         {
             try
@@ -113,7 +139,7 @@ internal sealed class RootDaemon : IAsyncDisposable
                 if (attempt == attempts)
                     throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened ({fault.Message}); another root daemon may be running, telepresence quit ends it.", fault);
             }
-            catch (UnauthorizedAccessException fault)
+            catch (Exception fault) when (fault is UnauthorizedAccessException or DirectoryNotFoundException)
             {
                 throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened: {fault.Message}.", fault);
             }
@@ -208,17 +234,17 @@ internal sealed class RootDaemon : IAsyncDisposable
     {
         if (request.Version != ProductVersion.Text)
             throw new UserError(ExitCode.DaemonVersion, $"The running daemon is version {ProductVersion.Text} and this program is {request.Version}; run telepresence quit, then connect again.");
+
+        // What is just ending is no connection any more.
+        while (_session is { IsEnding: true } && !_closing)
+            await Task.Delay(20, cancellation);
         await _turn.WaitAsync(cancellation);
         try
         {
             if (_closing)
                 return null;
             if (_session is { } present)
-            {
-                return request.IsSameAs(present.Request)
-                    ? (present, false)
-                    : throw new UserError(ExitCode.TargetChanged, "Cluster configuration changed, please quit telepresence and reconnect");
-            }
+                return request.IsSameAs(present.Request) ? (present, false) : throw Refusal(request, present.Request);
 
             RootSession session = RootSession.Start(request, _machine, _log);
             session.Progress = text => _ = TellAsync(connection, text);
@@ -231,6 +257,12 @@ internal sealed class RootDaemon : IAsyncDisposable
             _turn.Release();
         }
     }
+
+    private static UserError Refusal(ConnectRequest request, ConnectRequest present) => new(
+        ExitCode.TargetChanged,
+        request.User.Uid == present.User.Uid
+            ? "Cluster configuration changed, please quit telepresence and reconnect"
+            : $"{present.User.Name} has connected this machine to context {present.Target.Context}, namespace {present.Target.Namespace}; a machine has one connection at a time, sudo telepresence quit ends it.");
 
     private async Task TellAsync(ControlConnection connection, string text)
     {
@@ -255,10 +287,12 @@ internal sealed class RootDaemon : IAsyncDisposable
 
     private async Task<string?> QuitAsync()
     {
+        // One that is just starting is not overlooked.
+        await _turn.WaitAsync();
         _closing = true;
         RootSession? session = _session;
+        _turn.Release();
         string? left = session is null ? null : await session.EndAsync(new UserError(ExitCode.Interrupted, "Disconnected while connecting."));
-
 
         // Front ends get their answers and go; one that does not go is not waited for.
         _ = Task.Delay(TimeSpan.FromSeconds(3)).ContinueWith(_ => _over.TrySetResult(), TaskScheduler.Default);

@@ -35,7 +35,7 @@ internal sealed class RootSession : IAsyncDisposable
         _machine = machine;
         _log = log;
         _process = process;
-        _channel = new DaemonChannel(socket, HandleAsync, fault => _log.Write($"bug while talking to the user daemon: {fault}"));
+        _channel = new DaemonChannel(socket, takesDescriptors: false, HandleAsync, fault => _log.Write($"bug while talking to the user daemon: {fault}"));
     }
 
     /// <summary>What was asked for.</summary>
@@ -47,6 +47,9 @@ internal sealed class RootSession : IAsyncDisposable
     /// <summary>Ends when everything is undone, with what could not be, or an empty text.</summary>
     internal Task<string> Ended => _ended.Task;
 
+    /// <summary>Whether undoing has begun.</summary>
+    internal bool IsEnding => Volatile.Read(ref _endBegun) != 0;
+
     /// <summary>Told what is waited for while it connects.</summary>
     internal Action<string>? Progress { get; set; }
 
@@ -54,8 +57,19 @@ internal sealed class RootSession : IAsyncDisposable
     /// <exception cref="UserError">It could not be started.</exception>
     internal static RootSession Start(ConnectRequest request, IMachine machine, FileLog log)
     {
-        string directory = DaemonPaths.MakeUserDirectory(request.User.Uid, request.User.Gid);
-        (DescriptorSocket mine, FileDescriptor theirs) = DescriptorSocket.CreatePair();
+        string directory;
+        DescriptorSocket mine;
+        FileDescriptor theirs;
+        try
+        {
+            directory = DaemonPaths.MakeUserDirectory(request.User.Uid, request.User.Gid);
+            (mine, theirs) = DescriptorSocket.CreatePair();
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"The user daemon could not be started: {fault.Message}; {DaemonPaths.Runtime} must be writable for root.", fault);
+        }
+
         using (theirs)
         {
             (string program, string[] arguments) = SelfProgram.Command("daemon-user", "--channel", theirs.Number.ToString(CultureInfo.InvariantCulture), "--directory", directory);
@@ -128,8 +142,8 @@ internal sealed class RootSession : IAsyncDisposable
                 return null;
             case MessageKind.Connected:
                 _log.Write($"connected: {message.Text}");
-                _connected.TrySetResult(message.Text ?? "");
-                _ = CheckAsync();
+                if (_connected.TrySetResult(message.Text ?? ""))
+                    _ = CheckAsync();
                 return null;
             case MessageKind.Failed:
                 await EndAsync(message.ToError());
@@ -159,6 +173,7 @@ internal sealed class RootSession : IAsyncDisposable
     private async Task CheckAsync()
     {
         using PeriodicTimer timer = new(CheckInterval);
+        string trouble = "";
         try
         {
             while (await timer.WaitForNextTickAsync(_ending.Token))
@@ -175,10 +190,14 @@ internal sealed class RootSession : IAsyncDisposable
 
                         return new Message { Kind = MessageKind.Changed };
                     });
+                    trouble = "";
                 }
-                catch (UserError error)
+                catch (Exception fault) when (fault is not OperationCanceledException)
                 {
-                    _log.Write($"checking the machine: {error.Message}");
+                    // The one catch-all of the loop: whatever it is this time, the next look may go well. Told once, not every time.
+                    string text = fault is UserError ? fault.Message : fault.ToString();
+                    if (text != trouble)
+                        _log.Write($"checking the machine: {trouble = text}");
                 }
             }
         }
@@ -210,7 +229,7 @@ internal sealed class RootSession : IAsyncDisposable
         try
         {
             await _ending.CancelAsync();
-            Task<string> stopping = StopUserDaemonAsync();
+            Task<string> stopping = Task.Run(StopUserDaemonAsync);
             await _machineTurn.WaitAsync();
             left.AddRange(await _machine.UndoAsync());
             left.Add(await stopping);

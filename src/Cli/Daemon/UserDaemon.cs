@@ -27,7 +27,7 @@ internal sealed class UserDaemon : IAsyncDisposable
         _directory = directory;
         _log = FileLog.Open(DaemonPaths.UserLog(_user), verbose: false);
         Posix.SetInheritable(channel, inheritable: false);
-        _channel = new DaemonChannel(new DescriptorSocket(new FileDescriptor(channel)), HandleAsync, fault => _log.Write($"bug: {fault}"));
+        _channel = new DaemonChannel(new DescriptorSocket(new FileDescriptor(channel)), takesDescriptors: true, HandleAsync, fault => _log.Write($"bug: {fault}"));
     }
 
     /// <summary>Runs the daemon: <c>telepresence daemon-user --channel N --directory PATH</c>.</summary>
@@ -43,6 +43,7 @@ internal sealed class UserDaemon : IAsyncDisposable
         daemon._channel.Start();
         _ = daemon.WatchRootAsync();
         await daemon._over.Task;
+        guardian.Release();
         return ExitCode.Success;
     }
 

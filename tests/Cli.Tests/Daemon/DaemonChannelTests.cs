@@ -127,8 +127,8 @@ public sealed class DaemonChannelTests
     private static (DaemonChannel, DaemonChannel) Pair(Func<Message, Task<Message?>> first, Func<Message, Task<Message?>> second)
     {
         (DescriptorSocket mine, FileDescriptor theirs) = DescriptorSocket.CreatePair();
-        DaemonChannel one = new(mine, first, static fault => Assert.Fail(fault.ToString()));
-        DaemonChannel other = new(new DescriptorSocket(theirs), second, static fault => Assert.Fail(fault.ToString()));
+        DaemonChannel one = new(mine, takesDescriptors: true, first, static fault => Assert.Fail(fault.ToString()));
+        DaemonChannel other = new(new DescriptorSocket(theirs), takesDescriptors: true, second, static fault => Assert.Fail(fault.ToString()));
         one.Start();
         other.Start();
         return (one, other);
