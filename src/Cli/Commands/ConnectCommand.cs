@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 using Telepresence.Cli.Cluster;
@@ -11,6 +12,9 @@ namespace Telepresence.Cli.Commands;
 /// <remarks>Until it is connected, Ctrl-C and SIGTERM take everything back; so does this process's death, which the daemon notices.</remarks>
 internal sealed class ConnectCommand : IDisposable
 {
+    // The root daemon's own limits for undoing, and a little.
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(60);
+
     private readonly ConnectArguments _arguments;
     private readonly Terminal _terminal;
     private readonly InvokingUser _user = InvokingUser.Resolve();
@@ -46,7 +50,7 @@ internal sealed class ConnectCommand : IDisposable
                     _terminal.Say(answer.Text ?? "Connected");
                 if (_runner is null)
                     return ExitCode.Success;
-                int exitCode = await _runner.RunAsync();
+                int exitCode = _interrupted.IsCancellationRequested ? _signalExitCode : await _runner.RunAsync();
                 if (mine)
                     await LeaveAsync(connection);
                 return exitCode;
@@ -93,8 +97,9 @@ internal sealed class ConnectCommand : IDisposable
     // A daemon that is just ending is waited for, and another one started.
     private async Task<(ControlConnection Connection, Message Answer)> EnterAsync(ConnectOptions options)
     {
-        const int attempts = 40;
-        for (int attempt = 1; ; attempt++)
+        long begin = Stopwatch.GetTimestamp();
+        bool told = false;
+        while (true)
         {
             ControlConnection connection = await OpenAsync();
             try
@@ -102,7 +107,7 @@ internal sealed class ConnectCommand : IDisposable
                 Message? answer = await AskAsync(connection, options);
                 if (answer is not null)
                     return (connection, answer);
-                if (attempt == attempts)
+                if (Stopwatch.GetElapsedTime(begin) > LongestEnd)
                     throw new UserError(ExitCode.DaemonLost, $"The root daemon keeps ending; its log is {DaemonPaths.RootLog}.");
             }
             catch (Exception fault)
@@ -115,6 +120,12 @@ internal sealed class ConnectCommand : IDisposable
             }
 
             await connection.DisposeAsync();
+            if (!told && Stopwatch.GetElapsedTime(begin) > TimeSpan.FromSeconds(1))
+            {
+                _terminal.Note("Waiting for the previous connection to end");
+                told = true;
+            }
+
             await Task.Delay(50, _interrupted.Token);
         }
     }
@@ -145,28 +156,20 @@ internal sealed class ConnectCommand : IDisposable
         return await opening;
     }
 
+    // A daemon that nobody uses ends by itself. It is not told to: by now it may be another front end's, which started at the same time.
     private static async Task ReleaseAsync(Task<ControlConnection> opening, bool launched)
     {
-        ControlConnection connection;
         try
         {
-            connection = await opening;
+            await (await opening).DisposeAsync();
         }
         catch (Exception fault) when (fault is UserError or OperationCanceledException)
         {
             // It did not start, which is not what the user is told about.
-            return;
         }
 
-        await using (connection)
-        {
-            if (!launched)
-                return;
-            await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
-            await connection.ReceiveAsync(CancellationToken.None);
-        }
-
-        await DaemonLauncher.WaitForEndAsync();
+        if (launched)
+            await DaemonLauncher.WaitForEndAsync();
     }
 
     private string? AbsoluteKubeconfig() => _arguments.Kubeconfig is null ? null : Path.GetFullPath(_arguments.Kubeconfig);
@@ -223,8 +226,18 @@ internal sealed class ConnectCommand : IDisposable
 
     private async Task LeaveAsync(ControlConnection connection)
     {
-        await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
-        Message? answer = await connection.ReceiveAsync(CancellationToken.None);
+        Message? answer;
+        try
+        {
+            await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
+            answer = await connection.ReceiveAsync(CancellationToken.None);
+        }
+        catch (IOException)
+        {
+            // Somebody quit, or the daemon was killed, while the command ran.
+            answer = null;
+        }
+
         await connection.DisposeAsync();
         await DaemonLauncher.WaitForEndAsync();
         _terminal.Say("Disconnected");

@@ -27,7 +27,7 @@ internal static class VerbRunner
         catch (Exception fault)
         {
             // The one catch-all of the front end: a bug, or something that nobody thought of. The trace goes to a file.
-            using FileLog log = FileLog.Open(DaemonPaths.UserLog(InvokingUser.Resolve()), verbose: false);
+            using FileLog log = FileLog.Open(DaemonPaths.FrontEndLog, verbose: false);
             log.Write($"bug in {verb}: {fault}");
             terminal.Fail($"a bug in telepresence ({fault.Message}); please report it with the log {log.Path}.");
             exitCode = ExitCode.Internal;

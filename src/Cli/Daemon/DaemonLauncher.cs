@@ -6,7 +6,7 @@ namespace Telepresence.Cli.Daemon;
 /// <summary>Starts the root daemon.</summary>
 internal static class DaemonLauncher
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(45);
 
     /// <summary>Waits until a root daemon that has said that it is done is gone from its socket, for two seconds at most.</summary>
     internal static async Task WaitForEndAsync()

@@ -21,7 +21,13 @@ internal static class DaemonPaths
     internal static string RootJournal => Path.Combine(FromEnvironment("TELEPRESENCE_STATE_DIR", "/var/lib/telepresence"), "machine.journal");
 
     /// <summary>Root daemon's log.</summary>
-    internal static string RootLog => Path.Combine(FromEnvironment("TELEPRESENCE_LOG_DIR", "/var/log/telepresence"), "root-daemon.log");
+    internal static string RootLog => Path.Combine(RootLogs, "root-daemon.log");
+
+    /// <summary>
+    /// Log of the verbs that people call. Root's is apart from the user's, where root would write whatever file the user has put, or linked,
+    /// there.
+    /// </summary>
+    internal static string FrontEndLog => Path.Combine(Posix.geteuid() == 0 ? RootLogs : UserState(InvokingUser.Resolve()), "telepresence.log");
 
     /// <summary>Directory of one user's sockets; root makes it and gives it to the user.</summary>
     internal static string UserDirectory(uint uid) => Path.Combine(Runtime, string.Create(CultureInfo.InvariantCulture, $"user-{uid}"));
@@ -60,6 +66,8 @@ internal static class DaemonPaths
         string state = user.Environment.GetValueOrDefault("XDG_STATE_HOME") is { Length: > 0 } given ? given : Path.Combine(user.Home, ".local/state");
         return Path.Combine(state, "telepresence");
     }
+
+    private static string RootLogs => FromEnvironment("TELEPRESENCE_LOG_DIR", "/var/log/telepresence");
 
     private static string FromEnvironment(string name, string otherwise) =>
         Environment.GetEnvironmentVariable(name) is { Length: > 0 } given ? given : otherwise;

@@ -29,7 +29,7 @@ internal interface IMachine
 /// <summary>The machine itself, with its journal.</summary>
 internal sealed class MachineOwner(Journal journal) : IMachine
 {
-    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(30);
 
     private const int DnsPort = 53;
 

@@ -76,7 +76,15 @@ internal sealed class RootDaemon : IAsyncDisposable
 
     private static async Task<int> RunAsync(FileLog log)
     {
-        DaemonPaths.MakeRuntime();
+        try
+        {
+            DaemonPaths.MakeRuntime();
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.Runtime} cannot be made: {fault.Message.TrimEnd('.')}; the root daemon must run as root.", fault);
+        }
+
         using Journal? journal = await OpenJournalAsync();
         if (journal is null)
         {
@@ -134,14 +142,14 @@ internal sealed class RootDaemon : IAsyncDisposable
             {
                 return Journal.OpenAt(DaemonPaths.RootJournal);
             }
-            catch (IOException fault)
+            catch (IOException fault) when (Journal.IsTaken(fault))
             {
                 if (attempt == attempts)
-                    throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened ({fault.Message}); another root daemon may be running, telepresence quit ends it.", fault);
+                    throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} is held by another root daemon, which does not answer; its log is {DaemonPaths.RootLog}.", fault);
             }
-            catch (Exception fault) when (fault is UnauthorizedAccessException or DirectoryNotFoundException)
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
             {
-                throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened: {fault.Message}.", fault);
+                throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened: {fault.Message.TrimEnd('.')}; its directory must be writable for root.", fault);
             }
 
             if (ControlConnection.TryConnect(DaemonPaths.RootSocket) is { } running)

@@ -78,7 +78,7 @@ internal sealed class UserConnection : IAsyncDisposable
         Stopwatch clock = Stopwatch.StartNew();
         try
         {
-            _journal = OpenJournal(_user);
+            _journal = await OpenJournalAsync(_user, Tell, stop.Token);
             Task<IReadOnlyList<IPAddress>> exceptions = NetworkPlan.FindExceptionsAsync(_request, _user.Environment, stop.Token);
             _kube = await KubeAccess.StartAsync(_user, _request.Target, _directory, stop.Token);
             _log.Detail($"kubectl proxy after {clock.ElapsedMilliseconds} ms");
@@ -150,24 +150,37 @@ internal sealed class UserConnection : IAsyncDisposable
         _routing.Dispose();
     }
 
-    /// <summary>Opens the user's journal of cluster objects.</summary>
+    /// <summary>Opens the user's journal of cluster objects, and waits for a process that is just undoing what a killed daemon left.</summary>
     /// <exception cref="UserError">It cannot be opened.</exception>
-    internal static Journal OpenJournal(InvokingUser user)
+    internal static async Task<Journal> OpenJournalAsync(InvokingUser user, Action<string> progress, CancellationToken cancellation)
     {
         string path = DaemonPaths.UserJournal(user);
-        try
+        for (int attempt = 1; ; attempt++)
         {
-            return Journal.OpenAt(path);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new UserError(ExitCode.DaemonStart, $"{path} cannot be opened ({fault.Message}); it must belong to {user.Name}, and no other user daemon may be running.", fault);
+            const int first = 1, attempts = 600;
+            try
+            {
+                return Journal.OpenAt(path);
+            }
+            catch (IOException fault) when (attempt < attempts && Journal.IsTaken(fault))
+            {
+                if (attempt == first)
+                    progress("Waiting until what an earlier connection left in the cluster is removed");
+            }
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+            {
+                throw new UserError(ExitCode.DaemonStart, $"{path} cannot be opened ({fault.Message}); it must belong to {user.Name}, and no other user daemon may be running.", fault);
+            }
+
+            await Task.Delay(50, cancellation);
         }
     }
 
     /// <summary>Removes what an earlier daemon, which was killed, left in a cluster.</summary>
     internal static async Task<bool> UndoLeftoversAsync(Journal journal, FileLog log, CancellationToken cancellation)
     {
+        if (journal.SetAside is not null)
+            log.Write($"the journal held lines that make no sense; what they made is not removed, a copy is {journal.SetAside}");
         if (journal.Open.Count == 0)
             return true;
         log.Write($"removing what an earlier daemon left: {string.Join(", ", journal.Open.Select(static change => change.Description))}");

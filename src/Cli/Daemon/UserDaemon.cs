@@ -52,8 +52,16 @@ internal sealed class UserDaemon : IAsyncDisposable
     {
         InvokingUser user = InvokingUser.Resolve();
         using FileLog log = FileLog.Open(DaemonPaths.UserLog(user), verbose: false);
-        using Journal journal = UserConnection.OpenJournal(user);
-        return await UserConnection.UndoLeftoversAsync(journal, log, CancellationToken.None) ? ExitCode.Success : ExitCode.ApiError;
+        try
+        {
+            using Journal journal = await UserConnection.OpenJournalAsync(user, log.Write, CancellationToken.None);
+            return await UserConnection.UndoLeftoversAsync(journal, log, CancellationToken.None) ? ExitCode.Success : ExitCode.ApiError;
+        }
+        catch (UserError error)
+        {
+            log.Write(error.Message);
+            return error.ExitCode;
+        }
     }
 
     /// <inheritdoc/>

@@ -27,6 +27,13 @@ public sealed class Journal : IDisposable
     /// <summary>Where a copy of the file was put because it held lines that make no sense; null when it held none.</summary>
     public string? SetAside { get; private set; }
 
+    /// <summary>Whether <see cref="OpenAt"/> failed because another process that lives has the journal open.</summary>
+    internal static bool IsTaken(IOException fault)
+    {
+        const int wouldBlock = 11; // flock(2)
+        return fault.HResult == wouldBlock;
+    }
+
     /// <summary>Opens or creates the journal at <paramref name="path"/> and locks it.</summary>
     /// <exception cref="IOException">Another process that lives has it open, or the directory cannot be written.</exception>
     public static Journal OpenAt(string path)

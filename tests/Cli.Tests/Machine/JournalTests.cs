@@ -108,7 +108,8 @@ public sealed class JournalTests : IDisposable
     public void The_journal_of_a_process_that_lives_cannot_be_opened()
     {
         using Journal journal = Journal.OpenAt(JournalPath);
-        Assert.Throws<IOException>(() => Journal.OpenAt(JournalPath));
+        Assert.True(Journal.IsTaken(Assert.Throws<IOException>(() => Journal.OpenAt(JournalPath))));
+        Assert.False(Journal.IsTaken(Assert.ThrowsAny<IOException>(() => Journal.OpenAt($"{JournalPath}/inside-a-file"))));
     }
 
     [Fact]
