@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace Telepresence.Cli.Machine;
 
@@ -35,7 +36,8 @@ internal static class Tool
         start.Environment["LC_ALL"] = "C";
         using Process process = Start(start);
 
-        // A process does not close the pipes that its user has read from.
+        // The process does not close its pipes once they were used, and this one may run every few seconds for days.
+        using Stream standardInput = process.StandardInput.BaseStream;
         using StreamReader standardOutput = process.StandardOutput, standardError = process.StandardError;
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(Limit);
@@ -43,7 +45,7 @@ internal static class Tool
         {
             Task<string> output = standardOutput.ReadToEndAsync(limit.Token);
             Task<string> error = standardError.ReadToEndAsync(limit.Token);
-            await FeedAsync(process.StandardInput, input, limit.Token).ConfigureAwait(false);
+            await FeedAsync(standardInput, input, limit.Token).ConfigureAwait(false);
             await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
             return new ToolResult(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
         }
@@ -74,12 +76,12 @@ internal static class Tool
         }
     }
 
-    private static async Task FeedAsync(StreamWriter standardInput, string? input, CancellationToken cancellation)
+    private static async Task FeedAsync(Stream standardInput, string? input, CancellationToken cancellation)
     {
         try
         {
             if (input is not null)
-                await standardInput.WriteAsync(input.AsMemory(), cancellation).ConfigureAwait(false);
+                await standardInput.WriteAsync(Encoding.UTF8.GetBytes(input), cancellation).ConfigureAwait(false);
             standardInput.Close();
         }
         catch (IOException)
