@@ -124,7 +124,9 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
                 {
                     string text = await client.ReadTextAsync(KubeRequest.PodLog(deployment.Namespace, name, previous), cancellation);
                     string line = string.Join(" | ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).TrimEnd('.');
-                    if (line.Length > 0)
+
+                    // A kubelet that has removed the container of that run says so in place of its log.
+                    if (line.Length > 0 && !line.StartsWith("unable to retrieve container logs", StringComparison.Ordinal))
                         return line;
                 }
                 catch (KubeException)

@@ -11,7 +11,7 @@ internal static class StatusReporter
     internal static StatusReport Make(
         ConnectRequest request, string state, string? trouble, NetworkPlan? plan, NetworkReport? report, PodReport? info, ProxyPod? pod, EngineStatus engine) => new()
         {
-            RootDaemon = OfRoot(plan, report),
+            RootDaemon = OfRoot(request.Options, plan, report),
             UserDaemon = new UserDaemonStatus
             {
                 Running = true,
@@ -40,7 +40,7 @@ internal static class StatusReporter
             },
         };
 
-    private static RootDaemonStatus OfRoot(NetworkPlan? plan, NetworkReport? report) => new()
+    private static RootDaemonStatus OfRoot(ConnectOptions options, NetworkPlan? plan, NetworkReport? report) => new()
     {
         Running = true,
         Name = "OSS Root Daemon",
@@ -55,7 +55,7 @@ internal static class StatusReporter
             Method = report.DnsMethod,
         },
         Subnets = report?.Routes,
-        AlsoProxy = NullIfEmpty(plan is null ? [] : [.. plan.Spec.AlsoProxy]),
+        AlsoProxy = NullIfEmpty([.. options.AlsoProxy, .. options.AlsoProxyHosts]),
         NeverProxy = NullIfEmpty(plan?.Spec.NeverProxy ?? []),
         Notes = NullIfEmpty([.. report?.Skipped ?? [], .. plan?.Notes ?? []]),
     };

@@ -51,6 +51,18 @@ public sealed class PodWatchTests
     }
 
     [Fact]
+    public async Task Where_the_previous_run_is_removed_the_present_one_has_the_last_words()
+    {
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => context.Request.Path.Value!.EndsWith("/log", StringComparison.Ordinal)
+            ? FakeApiServer.AnswerAsync(context, 200, context.Request.QueryString.Value!.Contains("previous", StringComparison.Ordinal) ? "unable to retrieve container logs for containerd://4290bd" : "port 7700 is taken\n", "text/plain")
+            : WatchOr(context, [Crashed]));
+
+        UserError error = await Assert.ThrowsAsync<UserError>(() => WaitAsync(server));
+
+        Assert.EndsWith("its last words: port 7700 is taken.", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_image_that_cannot_be_pulled_is_reported_with_the_cause_and_not_with_the_back_off()
     {
         const string failed = """{"metadata":{"name":"p"},"status":{"phase":"Pending","containerStatuses":[{"name":"telepresence-proxy","state":{"waiting":{"reason":"ErrImagePull","message":"registry.example.com/x:1: not found"}}}]}}""";

@@ -27,6 +27,27 @@ public sealed class ApiServerTests(ClusterFixture fixture) : IClassFixture<Clust
     }
 
     [Fact]
+    public async Task A_port_forward_by_GET_needs_the_rights_to_get_and_to_create()
+    {
+        using var admin = fixture.Client(ClusterFixture.Admin);
+        using var dev = fixture.Client(ClusterFixture.Dev);
+        await admin.PostAsJsonAsync("/api/v1/namespaces", Given.Object("{'metadata':{'name':'streams'}}"));
+        await admin.PostAsJsonAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/streams/rolebindings", Given.Object(
+            "{'metadata':{'name':'r'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'Role','name':'r'},'subjects':[{'kind':'User','apiGroup':'rbac.authorization.k8s.io','name':'dev'}]}"));
+        async Task<string?> RefusalAsync(string verbs)
+        {
+            await admin.DeleteAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/streams/roles/r");
+            await admin.PostAsJsonAsync("/apis/rbac.authorization.k8s.io/v1/namespaces/streams/roles", Given.Object(
+                $"{{'metadata':{{'name':'r'}},'rules':[{{'apiGroups':[''],'resources':['pods/portforward'],'verbs':[{verbs}]}}]}}"));
+            var answer = await dev.GetAsync("/api/v1/namespaces/streams/pods/p/portforward?ports=1");
+            return (await answer.Content.ReadFromJsonAsync<JsonObject>()).Str("message");
+        }
+        Assert.Equal("pods \"p\" is forbidden: User \"dev\" cannot get resource \"pods/portforward\" in API group \"\" in the namespace \"streams\"", await RefusalAsync("'create'"));
+        Assert.Equal("pods \"p\" is forbidden: ", await RefusalAsync("'get'"));
+        Assert.Equal("pods \"p\" not found", await RefusalAsync("'get','create'"));
+    }
+
+    [Fact]
     public async Task A_watch_shows_what_happens_after_its_revision()
     {
         using var admin = fixture.Client(ClusterFixture.Admin);

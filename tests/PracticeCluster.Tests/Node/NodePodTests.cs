@@ -167,6 +167,18 @@ public sealed class NodePodTests(NodeFixture node)
     }
 
     [Fact]
+    public async Task Only_the_last_ended_run_has_a_log()
+    {
+        PodKey pod = node.Start("default", "twice", """
+            { "restartPolicy": "OnFailure", "volumes": [ { "name": "s", "emptyDir": {} } ],
+              "containers": [ { "name": "c", "image": "busybox", "command": ["sh", "-c", "echo run; [ -e /shared/file ] && exit 0; echo >/shared/file; exit 3"], "volumeMounts": [ { "name": "s", "mountPath": "/shared" } ] } ] }
+            """);
+        await node.Cluster.WaitAsync(pod, report => report.Phase == "Succeeded");
+        Assert.Equal("run\n", await LogAsync(pod, new LogOptions()));
+        Assert.StartsWith("unable to retrieve container logs for containerd://", await LogAsync(pod, new LogOptions(Previous: true)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_job_runs_its_init_containers_first_and_then_succeeds_or_fails()
     {
         const string init = """{ "name": "first", "image": "busybox", "command": ["sh", "-c", "echo made >/shared/file"], "volumeMounts": [ { "name": "s", "mountPath": "/shared" } ] }""";

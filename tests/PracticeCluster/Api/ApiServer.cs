@@ -111,6 +111,7 @@ internal sealed class ApiServer : IAsyncDisposable
         var info = RequestInfo.Parse(http.Request.Method, path, watch, FieldSelector.Parse(query["fieldSelector"]).RequiredName);
         if (!_services.Rbac.Allows(user, info.Attributes)) throw Rbac.Refusal(user, info.Attributes);
         if (info.Attributes.IsResource && faults.Refuses(info.Verb, info.Attributes.Combined, user.Name)) throw Rbac.Refusal(user, info.Attributes);
+        RequireCreateOfUpgrade(info, user);
         if (!info.Attributes.IsResource) await AnswerPathAsync(http, path).ConfigureAwait(false);
         else if (info.Type is null) throw ApiException.NoSuchPath();
         else if (info.Type.Virtual)
@@ -129,6 +130,15 @@ internal sealed class ApiServer : IAsyncDisposable
         else await _resources.HandleAsync(http, info, user).ConfigureAwait(false);
     }
 
+    // A WebSocket is opened by a GET, for which reading is right enough; since 1.35 the right to create the subresource is wanted as well,
+    // and its absence is told without a reason.
+    private void RequireCreateOfUpgrade(RequestInfo info, User user)
+    {
+        if (!PodStreams.Handles(info) || info.Verb != "get" || info.Subresource == "log") return;
+        var create = info.Attributes with { Verb = "create" };
+        if (!_services.Rbac.Allows(user, create) || _services.Faults.Refuses("create", create.Combined, user.Name))
+            throw ApiException.Forbidden(info.Type!, info.Name, "");
+    }
 
     private User? Authenticate(HttpContext http) => _services.Authenticator.Authenticate(http.Request.Headers.Authorization);
 

@@ -16,6 +16,15 @@ internal sealed class ContainerLog
 
     private readonly record struct Line(long Number, DateTime Time, byte[] Text);
 
+    /// <summary>A log that is over and says one thing.</summary>
+    internal static ContainerLog Of(string text)
+    {
+        ContainerLog log = new();
+        log.Append(Encoding.UTF8.GetBytes(text));
+        log.End();
+        return log;
+    }
+
     /// <param name="text">With its newline, if it had one.</param>
     internal void Append(ReadOnlySpan<byte> text)
     {

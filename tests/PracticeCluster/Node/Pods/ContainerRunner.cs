@@ -7,7 +7,7 @@ namespace Telepresence.PracticeCluster.Node;
 /// <summary>One container of a pod: pull, start, watch, restart with back-off, until it is over.</summary>
 internal sealed class ContainerRunner
 {
-    private static readonly TimeSpan RetryConfiguration = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan RetryConfiguration = TimeSpan.FromSeconds(2), EndSeen = TimeSpan.FromSeconds(1);
 
     private readonly PodContext _pod;
     private readonly JsonNode _spec;
@@ -20,7 +20,9 @@ internal sealed class ContainerRunner
     private ContainerState? _lastState;
     private ContainerRun? _run;
     private ContainerLog? _log;
-    private ContainerLog? _previousLog;
+    private ContainerLog? _endedLog;
+    private string? _endedId;
+    private string? _removedId;
     private string _imageId = "";
     private string _containerId = "";
     private bool _started;
@@ -88,14 +90,21 @@ internal sealed class ContainerRunner
         }
     }
 
+    /// <summary>
+    /// The log of this run or of the one before. A kubelet keeps one dead container only: while the last run stands there as ended, the
+    /// one before it is removed already, and a sentence takes the place of its log, with the status of a success.
+    /// </summary>
     /// <exception cref="NodeException">It has not run (yet), or has had no previous run.</exception>
     internal ContainerLog Log(bool previous)
     {
         lock (_gate)
         {
-            return (previous ? _previousLog : _log) ?? throw new NodeException(previous
-                ? $"previous terminated container \"{Name}\" in pod \"{_pod.Key.Name}\" not found"
-                : $"container \"{Name}\" in pod \"{_pod.Key.Name}\" is waiting to start: {_state.Reason}");
+            if (!previous)
+                return _log ?? throw new NodeException($"container \"{Name}\" in pod \"{_pod.Key.Name}\" is waiting to start: {_state.Reason}");
+            if (_state.Phase == ContainerPhase.Terminated && _removedId is not null)
+                return ContainerLog.Of($"unable to retrieve container logs for {_removedId}");
+            return (_state.Phase == ContainerPhase.Terminated ? null : _endedLog)
+                ?? throw new NodeException($"previous terminated container \"{Name}\" in pod \"{_pod.Key.Name}\" not found");
         }
     }
 
@@ -266,8 +275,8 @@ internal sealed class ContainerRunner
                 _run = null;
                 _ready = false;
                 _started = false;
-                _state = new ContainerState(
-                    ContainerPhase.Terminated, code == 0 ? "Completed" : "Error", message, code, 0, started, DateTime.UtcNow);
+                EndRun(new ContainerState(
+                    ContainerPhase.Terminated, code == 0 ? "Completed" : "Error", message, code, 0, started, DateTime.UtcNow));
             });
         }
     }
@@ -297,7 +306,6 @@ internal sealed class ContainerRunner
             var log = new ContainerLog();
             Set(() =>
             {
-                _previousLog = _log;
                 _log = log;
                 _imageId = $"{image.Reference.Split('@')[0]}@{image.Id}";
                 _containerId = "containerd://" + Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
@@ -313,11 +321,19 @@ internal sealed class ContainerRunner
                 string message = $"failed to create containerd task: failed to create shim task: OCI runtime create failed: {error.Message}";
                 _pod.Event(Name, "Warning", "Failed", $"Error: {message}");
                 DateTime now = DateTime.UtcNow;
-                Set(() => _state = new ContainerState(ContainerPhase.Terminated, "StartError", message, 128, 0, now, now));
+                Set(() => EndRun(new ContainerState(ContainerPhase.Terminated, "StartError", message, 128, 0, now, now)));
                 Directory.Delete(_pod.Visible(directory), recursive: true);
                 return null;
             }
         }
+    }
+
+    private void EndRun(ContainerState state)
+    {
+        _state = state;
+        _removedId = _endedId;
+        _endedId = _containerId;
+        _endedLog = _log;
     }
 
     private bool RestartsAfter(int exitCode) => _restartPolicy switch
@@ -333,6 +349,9 @@ internal sealed class ContainerRunner
         ContainerState ended = State;
         if (wait > TimeSpan.Zero)
         {
+            // As after a failed pull: how it ended is to be seen before the back-off is.
+            TimeSpan seen = wait < EndSeen ? wait : EndSeen;
+            await Task.Delay(seen, _stop.Token);
             string message = string.Create(CultureInfo.InvariantCulture,
                 $"back-off {wait.TotalSeconds:0}s restarting failed container={Name} pod={_pod.Key.Name}_{_pod.Key.Namespace}({_pod.Key.Uid})");
             _pod.Event(Name, "Warning", "BackOff", $"Back-off restarting failed container {Name} in pod {_pod.Key.Name}_{_pod.Key.Namespace}({_pod.Key.Uid})");
@@ -343,7 +362,7 @@ internal sealed class ContainerRunner
             });
             try
             {
-                await Task.Delay(wait, _stop.Token);
+                await Task.Delay(wait - seen, _stop.Token);
             }
             catch (OperationCanceledException)
             {
