@@ -53,8 +53,10 @@ public sealed class NodeDnsTests(NodeFixture node)
     [Fact]
     public async Task An_ExternalName_is_a_CNAME_that_is_followed_outside()
     {
+        await ServeAsync(new ServiceView("shop", "longer-than-database", ServiceKind.ClusterIP, [IPAddress.Parse("10.96.2.30")], null, [new("", "TCP", 80)], [], false, null));
         await ServeAsync(new ServiceView("shop", "database", ServiceKind.ExternalName, [], "db.cloud.example.com", [], [], false, null));
         Assert.Equal("db.cloud.example.com.\n198.51.100.10\n", await Dig("database.shop.svc.cluster.local A +short"));
+        Assert.Equal("10.96.2.30\n", await Dig("longer-than-database.shop.svc.cluster.local A +short"));
     }
 
     [Fact]

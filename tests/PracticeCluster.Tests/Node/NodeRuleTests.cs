@@ -57,17 +57,25 @@ public sealed class NodeRuleTests
     }
 
     [Fact]
+    public void An_alias_that_comes_or_goes_takes_a_reload()
+    {
+        var alias = new DnsRecord("c.", "CNAME", "d.");
+        Assert.True(RecordChange.Between(new HashSet<DnsRecord>(), new HashSet<DnsRecord> { alias }).NeedsReload);
+        Assert.True(RecordChange.Between(new HashSet<DnsRecord> { alias }, new HashSet<DnsRecord>()).NeedsReload);
+        Assert.False(RecordChange.Between(new HashSet<DnsRecord> { alias }, new HashSet<DnsRecord> { alias }).NeedsReload);
+    }
+
+    [Fact]
     public void A_name_that_loses_a_record_is_cleared_and_its_other_records_given_again()
     {
         var a = new DnsRecord("a.", "A", "10.0.0.1");
         var b = new DnsRecord("a.", "A", "10.0.0.2");
         var other = new DnsRecord("b.", "A", "10.0.0.3");
-        var alias = new DnsRecord("c.", "CNAME", "d.");
-        RecordChange change = RecordChange.Between(new HashSet<DnsRecord> { a, b, other }, new HashSet<DnsRecord> { a, other, alias });
+        var third = new DnsRecord("c.", "A", "10.0.0.4");
+        RecordChange change = RecordChange.Between(new HashSet<DnsRecord> { a, b, other }, new HashSet<DnsRecord> { a, other, third });
         Assert.Equal(["a."], change.NamesRemoved);
-        Assert.Equal([alias.ToString(), a.ToString()], change.RecordsAdded);
-        Assert.Equal(["c. redirect"], change.ZonesAdded);
-        Assert.Empty(change.ZonesRemoved);
+        Assert.Equal([third.ToString(), a.ToString()], change.RecordsAdded);
+        Assert.False(change.NeedsReload);
         Assert.Empty(RecordChange.Between(new HashSet<DnsRecord> { a }, new HashSet<DnsRecord> { a }).Commands());
     }
 

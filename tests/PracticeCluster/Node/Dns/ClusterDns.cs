@@ -108,9 +108,10 @@ internal sealed class ClusterDns : IAsyncDisposable
             if (replica.Version == target)
                 return;
             string socket = Path.ChangeExtension(versionFile, ".sock");
-            if (_snapshots.TryGetValue(replica.Version, out HashSet<DnsRecord>? old))
+            RecordChange? change = _snapshots.TryGetValue(replica.Version, out HashSet<DnsRecord>? old) ? RecordChange.Between(old, _snapshots[target]) : null;
+            if (change is { NeedsReload: false })
             {
-                foreach ((string command, IReadOnlyList<string> lines) in RecordChange.Between(old, _snapshots[target]).Commands())
+                foreach ((string command, IReadOnlyList<string> lines) in change.Commands())
                     await SendAsync(socket, command, lines);
             }
             else

@@ -11,6 +11,7 @@ namespace Telepresence.PracticeCluster.Node;
 internal static class NodeScripts
 {
     /// <param name="root">Directory that becomes the node's tmpfs: all of its files.</param>
+    /// <remarks>An address in the pods' networks that no pod has is unreachable, as behind a bridge, and not the outside's business.</remarks>
     internal static string Node(string root, NodeOptions options) => $"""
         mount -t tmpfs -o mode=755,size=75% practice {Commands.Quote(root)}
         cd {Commands.Quote(root)}
@@ -26,6 +27,7 @@ internal static class NodeScripts
         link set lo up
         addr add {NodeAddresses.PublicApi4}/32 dev lo
         addr add {NodeAddresses.PublicApi6}/128 dev lo
+        {string.Concat(options.PodNetworks.Select(network => $"route add unreachable {network}\n"))}
         END
         nft -f - <<END
         {Filter(options)}
