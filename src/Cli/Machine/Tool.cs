@@ -61,6 +61,10 @@ internal static class Tool
                 process.Kill();
                 process.WaitForExit(TimeSpan.FromSeconds(1));
             }
+
+            // Process leaves readers that somebody took to the collector, which a daemon that is mostly idle seldom runs.
+            process.StandardOutput.Dispose();
+            process.StandardError.Dispose();
         }
     }
 

@@ -1,0 +1,29 @@
+using System.Diagnostics;
+
+namespace Telepresence.EndToEnd.Harness;
+
+/// <summary>Waits for conditions, with a deadline that only a failing test ever meets.</summary>
+internal static class Eventually
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50), Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>Waits until a condition holds.</summary>
+    /// <param name="what">The condition in words.</param>
+    /// <param name="holds">The condition.</param>
+    public static Task HoldsAsync(string what, Func<Task<bool>> holds) => GivesAsync(what, holds, static held => held);
+
+    /// <summary>Waits until a value is as expected.</summary>
+    /// <returns>That value.</returns>
+    public static async Task<T> GivesAsync<T>(string what, Func<Task<T>> look, Func<T, bool> expected)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        while (true)
+        {
+            T value = await look();
+            if (expected(value))
+                return value;
+            Assert.True(clock.Elapsed < Patience, $"After {Patience.TotalSeconds} s still not so: {what}. The last look gave: {value}");
+            await Task.Delay(Interval);
+        }
+    }
+}

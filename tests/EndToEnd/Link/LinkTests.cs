@@ -1,0 +1,151 @@
+using System.Text.Json.Nodes;
+
+namespace Telepresence.EndToEnd.Link;
+
+/// <summary>The link to the cluster is cut, stalls or is away; the pod is lost.</summary>
+[Collection(OnPracticeCluster.Name)]
+public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
+{
+    private Laptop _laptop = null!;
+
+    public async Task InitializeAsync() => _laptop = await cluster.LaptopAsync();
+
+    public async Task DisposeAsync()
+    {
+        await cluster.ControlAsync("reset");
+        (await _laptop.TelepresenceAsync("quit")).Good();
+        await _laptop.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_download_survives_a_link_that_is_cut_three_times_and_stalls_once()
+    {
+        const int size = 80_000_000, pieces = 5;
+        await ConnectAsync("cuts");
+        string expected = (await _laptop.RunAsync("curl", "-sS", $"http://files.other/bytes/{size}/sha256")).Good();
+        string file = Path.Combine(_laptop.Home, "download");
+        RunningCommand download = _laptop.Begin("curl", "-sS", "--limit-rate", "40M", "-o", file, $"http://files.other/bytes/{size}");
+        for (int i = 1; i < pieces; i++)
+        {
+            long reached = (long)size / pieces * i;
+            await Eventually.GivesAsync($"{reached} bytes have arrived", () => Task.FromResult(File.Exists(file) ? new FileInfo(file).Length : 0), length => length >= reached);
+            Assert.False(download.HasEnded);
+            await (i == 2 ? cluster.ControlAsync("stall-port-forwards", "3") : cluster.ControlAsync("drop-port-forwards"));
+        }
+
+        (await download.EndAsync()).Good();
+        Assert.Equal(expected, (await _laptop.ShellAsync($"sha256sum <{file} | cut -d' ' -f1")).Good());
+        Assert.True((int)(await _laptop.StatusAsync())["traffic_manager"]!["links"]! >= 4);
+    }
+
+    [Fact]
+    public async Task An_upload_survives_a_link_that_is_cut()
+    {
+        const int size = 50_000_000;
+        await ConnectAsync("upload-cuts");
+        string file = Path.Combine(_laptop.Home, "upload");
+        string expected = (await _laptop.ShellAsync($"head -c {size} /dev/urandom | tee {file} | sha256sum | cut -d' ' -f1")).Good();
+        RunningCommand upload = _laptop.Begin("curl", "-sS", "--limit-rate", "8M", "-T", file, "http://files.other/sha256");
+        for (int cut = 0; cut < 2; cut++)
+        {
+            long before = await LinksAsync();
+            await Eventually.GivesAsync("the upload is under way", async () => (long?)(await _laptop.StatusAsync())["traffic_manager"]!["counters"]?["bytes_sent"] ?? 0, sent => sent > size / 5 * (cut + 1));
+            Assert.False(upload.HasEnded);
+            await cluster.ControlAsync("drop-port-forwards");
+            await Eventually.GivesAsync("there is another link", LinksAsync, links => links > before);
+        }
+
+        Assert.Equal(expected, (await upload.EndAsync()).Good());
+    }
+
+    [Fact]
+    public async Task An_open_connection_survives_an_API_server_that_is_away_and_home_keeps_its_names_meanwhile()
+    {
+        await ConnectAsync("away");
+        string go = Path.Combine(_laptop.Home, "go");
+        RunningCommand talk = _laptop.Begin("bash", "-c", $"exec 3<>/dev/tcp/files.other/7; echo before >&3; head -n 1 <&3; until [ -e {go} ]; do sleep 0.1; done; echo after >&3; head -n 1 <&3");
+        await talk.SaysAsync("before");
+        await cluster.ControlAsync("away", "10");
+        await Eventually.GivesAsync("status says so", StateAsync, static state => state == "Reconnecting");
+        Assert.Equal("192.168.1.20", (await _laptop.RunAsync("dig", "+short", "+timeout=3", "+tries=1", "printer.home.example")).Good());
+        Assert.Equal("a page at home", (await _laptop.RunAsync("curl", "-sS", "--max-time", "10", "http://printer/index.html")).Good());
+        Assert.NotNull((string?)(await _laptop.StatusAsync())["user_daemon"]!["error"]);
+        File.WriteAllText(go, "");
+        CommandResult talked = await talk.EndAsync();
+        Assert.Equal("before\nafter", talked.Good());
+        Assert.Equal("Connected", await StateAsync());
+        Assert.Equal("practice", (await _laptop.RunAsync("curl", "-sS", "--max-time", "20", "http://files.other/")).Good());
+    }
+
+    [Fact]
+    public async Task After_a_lost_pod_new_connections_work_and_old_ones_are_told()
+    {
+        string name = await ConnectAsync("lost-pod");
+        RunningCommand open = _laptop.Begin("bash", "-c", "exec 3<>/dev/tcp/files.other/7; echo open >&3; head -n 1 <&3; cat <&3");
+        await open.SaysAsync("open");
+        string pod = await cluster.ProxyPodAsync(name);
+        await cluster.ControlAsync("kill-pod", $"{name}/{pod}");
+        CommandResult ended = await open.EndAsync();
+        Assert.NotEqual(124, ended.ExitCode);
+        await IsConnectedAgainAsync();
+        Assert.NotEqual(pod, (string?)(await _laptop.StatusAsync())["traffic_manager"]!["pod"]);
+    }
+
+    [Fact]
+    public async Task After_a_restart_of_the_proxy_s_container_new_connections_work()
+    {
+        string name = await ConnectAsync("lost-container");
+        await cluster.ControlAsync("kill-container", $"{name}/{await cluster.ProxyPodAsync(name)}");
+        await Eventually.GivesAsync("status says so", StateAsync, static state => state == "Reconnecting");
+        await IsConnectedAgainAsync();
+    }
+
+    [Fact]
+    public async Task A_Deployment_that_somebody_deleted_is_made_anew()
+    {
+        string name = await ConnectAsync("lost-deployment");
+        string old = Assert.Single(await cluster.ProxiesAsync(name));
+        await cluster.Api.DeleteAsync($"/apis/apps/v1/namespaces/{name}/deployments/{old}");
+        await Eventually.GivesAsync("there is another Deployment", async () => string.Join(' ', await cluster.ProxiesAsync(name)), left => left.Length > 0 && left != old);
+        await IsConnectedAgainAsync();
+        (await _laptop.TelepresenceAsync("quit")).Good();
+        await cluster.NothingLeftAsync(name);
+    }
+
+    [Fact]
+    public async Task Pods_behind_a_Service_may_be_replaced_during_a_session()
+    {
+        await ConnectAsync("replaced");
+        string files = Assert.Single(await cluster.Api.NamesAsync("/api/v1/namespaces/other/pods?labelSelector=run%3Dfiles"));
+        await cluster.ControlAsync("kill-pod", $"other/{files}");
+        await Eventually.HoldsAsync("the Service answers again", async () => (await _laptop.RunAsync("curl", "-sS", "--max-time", "5", "http://files.other/")).Output == "practice\n");
+    }
+
+    [Fact]
+    public async Task Kubectl_that_somebody_killed_is_started_again()
+    {
+        await ConnectAsync("kubectl");
+        (await _laptop.ShellAsync("for p in /proc/[0-9]*; do case \"$(tr '\\0' ' ' <$p/cmdline)\" in */kubectl\\ proxy*) kill -9 ${p#/proc/} ;; esac 2>/dev/null; done")).Good();
+        await IsConnectedAgainAsync();
+    }
+
+    private async Task<string> ConnectAsync(string name)
+    {
+        await cluster.NamespaceAsync(name);
+        await _laptop.ConnectAsync("--namespace", name);
+        return name;
+    }
+
+    private async Task IsConnectedAgainAsync()
+    {
+        await Eventually.HoldsAsync("the Service answers again", async () => (await _laptop.RunAsync("curl", "-sS", "--max-time", "5", "http://files.other/")).Output == "practice\n");
+        await Eventually.GivesAsync("status says so", StateAsync, static state => state == "Connected");
+        JsonNode status = await _laptop.StatusAsync();
+        Assert.Null((string?)status["user_daemon"]!["error"]);
+        Assert.Equal("Established", (string?)status["traffic_manager"]!["session"]);
+    }
+
+    private async Task<string?> StateAsync() => (string?)(await _laptop.StatusAsync())["user_daemon"]!["status"];
+
+    private async Task<long> LinksAsync() => (long?)(await _laptop.StatusAsync())["traffic_manager"]!["links"] ?? 0;
+}
