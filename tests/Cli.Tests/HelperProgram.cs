@@ -1,4 +1,5 @@
 using Telepresence.Cli.Tests.Daemon;
+using Telepresence.Cli.Tests.Machine;
 using Telepresence.Cli.Tests.Machine.Resolver;
 
 namespace Telepresence.Cli.Tests;
@@ -12,6 +13,7 @@ internal static class HelperProgram
     private static Task<int> Main(string[] arguments) => arguments switch
     {
         ["launch-daemon"] => LauncherHelper.RunAsync(),
+        ["network", string journal] => NetworkHelper.RunAsync(journal),
         ["resolver", .. string[] rest] => ResolverHelper.RunAsync(rest),
         _ => throw new ArgumentException($"no such helper: {string.Join(' ', arguments)}"),
     };

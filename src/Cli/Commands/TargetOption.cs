@@ -10,8 +10,6 @@ namespace Telepresence.Cli.Commands;
 /// </summary>
 internal static class TargetOption
 {
-    private const int LongestName = 253, LongestLabel = 63;
-
     /// <summary>Sorts values into networks in CIDR form and host names.</summary>
     /// <param name="option">Name of the option, for the message.</param>
     /// <param name="values">What was given.</param>
@@ -25,7 +23,7 @@ internal static class TargetOption
                 networks.Add(NetworkPlan.Single(address).ToString());
             else if (value.Contains('/', StringComparison.Ordinal))
                 networks.Add(ReadNetwork(option, value));
-            else if (IsHostName(value) && !IsNumeric(value))
+            else if (HostName.IsValid(value) && !IsNumeric(value))
                 hosts.Add(value.TrimEnd('.').ToLowerInvariant());
             else
                 throw new UserError(ExitCode.BadArguments, $"{option} {value}: neither a network like 10.1.0.0/16, nor an address, nor a host name.");
@@ -39,7 +37,7 @@ internal static class TargetOption
     internal static string ReadSuffix(string option, string value)
     {
         string suffix = value.Trim('.').ToLowerInvariant();
-        return IsHostName(suffix) ? suffix : throw new UserError(ExitCode.BadArguments, $"{option} {value}: not a suffix of names like corp.example.com.");
+        return HostName.IsValid(suffix) ? suffix : throw new UserError(ExitCode.BadArguments, $"{option} {value}: not a suffix of names like corp.example.com.");
     }
 
     // Bits behind the prefix are cleared: 10.1.2.3/16 means 10.1.0.0/16.
@@ -54,13 +52,4 @@ internal static class TargetOption
         address.AddressFamily == AddressFamily.InterNetworkV6 ? !text.Contains('%', StringComparison.Ordinal) : text.Count(static c => c == '.') == 3;
 
     private static bool IsNumeric(string text) => text.TrimEnd('.').Split('.')[^1].All(char.IsAsciiDigit);
-
-    private static bool IsHostName(string text)
-    {
-        string name = text.EndsWith('.') ? text[..^1] : text;
-        return name.Length is > 0 and <= LongestName && name.Split('.').All(static label =>
-            label.Length is > 0 and <= LongestLabel
-            && label.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
-            && label[0] != '-' && label[^1] != '-');
-    }
 }

@@ -33,7 +33,8 @@ internal sealed class MachineOwner(Journal journal) : IMachine
 
     private const int DnsPort = 53;
 
-    private readonly MachineResolver _resolver = new(journal, DaemonPaths.Runtime);
+    private MachineResolver _resolver = new(journal, DaemonPaths.Runtime);
+    private IReadOnlyList<string> _notes = [];
     private MachineNetwork? _network;
     private NetworkRequest _request = new();
     private NetworkSpec _spec = new();
@@ -42,6 +43,9 @@ internal sealed class MachineOwner(Journal journal) : IMachine
     /// <inheritdoc/>
     public async Task<(NetworkReport Report, IReadOnlyList<FileDescriptor> Descriptors)> ConfigureAsync(NetworkSpec spec, CancellationToken cancellation)
     {
+        if (_network is not null)
+            throw new UserError(ExitCode.LocalNetwork, "The machine's network is set up already.");
+        List<FileDescriptor> descriptors = [];
         try
         {
             // The machine's own name servers stay outside, wherever they are: names must not depend on the tunnel that they help to make.
@@ -50,8 +54,11 @@ internal sealed class MachineOwner(Journal journal) : IMachine
             _request = ToRequest(spec, before.Upstreams);
             _network = new MachineNetwork(journal);
             NetworkResult made = await _network.ConfigureAsync(_request, cancellation);
+            descriptors.Add(made.Tun);
             DnsSockets dns = DnsSockets.Open(made.Addresses);
+            descriptors.AddRange([.. dns.Udp, .. dns.Tcp]);
             ResolverSetup resolver = await _resolver.ConfigureAsync(ToResolverRequest(made, spec), cancellation);
+            _notes = resolver.Notes;
             _report = WithResolver(resolver) with
             {
                 Interface = made.Interface,
@@ -59,14 +66,18 @@ internal sealed class MachineOwner(Journal journal) : IMachine
                 Addresses = Texts(made.Addresses),
                 Routes = Texts(made.Routes),
                 Exceptions = Texts(made.Exceptions),
-                Skipped = [.. made.Skipped, .. resolver.Notes],
+                Skipped = [.. made.Skipped, .. _notes],
                 DnsUdpCount = dns.Udp.Count,
             };
-            return (_report, [made.Tun, .. dns.Udp, .. dns.Tcp]);
+            return (_report, descriptors);
         }
-        catch (IOException fault)
+        catch (Exception fault)
         {
-            throw Explain(fault);
+            foreach (FileDescriptor descriptor in descriptors)
+                descriptor.Dispose();
+            if (fault is IOException refused)
+                throw Explain(refused);
+            throw;
         }
     }
 
@@ -87,15 +98,17 @@ internal sealed class MachineOwner(Journal journal) : IMachine
             return null;
         try
         {
-            if (await _resolver.CheckAsync(cancellation) is not { } resolver)
+            NetworkReport before = _report;
+            ResolverSetup? resolver = await _resolver.CheckAsync(cancellation);
+            if (resolver is not null)
             {
-                await _network.UpdateAsync(_request, cancellation);
-                return null;
+                _report = WithResolver(resolver);
+                _request = ToRequest(_spec, resolver.Upstreams);
             }
 
-            _report = WithResolver(resolver);
-            _request = ToRequest(_spec, resolver.Upstreams);
-            return await UpdateRoutesAsync(_network, cancellation);
+            NetworkReport now = await UpdateRoutesAsync(_network, cancellation);
+            bool same = now.Routes.SequenceEqual(before.Routes) && now.Exceptions.SequenceEqual(before.Exceptions) && now.Skipped.SequenceEqual(before.Skipped);
+            return resolver is null && same ? null : now;
         }
         catch (IOException fault)
         {
@@ -115,6 +128,13 @@ internal sealed class MachineOwner(Journal journal) : IMachine
         {
             return ["The machine's network was not undone in time; the next telepresence connect or quit does it."];
         }
+        finally
+        {
+            // The next connection begins anew.
+            _network = null;
+            _report = new NetworkReport();
+            _resolver = new MachineResolver(journal, DaemonPaths.Runtime);
+        }
     }
 
     private async Task<NetworkReport> UpdateRoutesAsync(MachineNetwork network, CancellationToken cancellation)
@@ -122,7 +142,7 @@ internal sealed class MachineOwner(Journal journal) : IMachine
         try
         {
             (IReadOnlyList<IPNetwork> routes, IReadOnlyList<IPNetwork> exceptions, IReadOnlyList<string> skipped) = await network.UpdateAsync(_request, cancellation);
-            return _report = _report with { Routes = Texts(routes), Exceptions = Texts(exceptions), Skipped = skipped };
+            return _report = _report with { Routes = Texts(routes), Exceptions = Texts(exceptions), Skipped = [.. skipped, .. _notes] };
         }
         catch (IOException fault)
         {
@@ -134,7 +154,7 @@ internal sealed class MachineOwner(Journal journal) : IMachine
     {
         Found = Networks(spec.Found),
         AlsoProxy = Networks(spec.AlsoProxy),
-        NeverProxy = [.. Networks(spec.NeverProxy), .. nameServers.Where(static server => !IPAddress.IsLoopback(server) && !server.IsIPv6LinkLocal).Select(NetworkPlan.Single)],
+        NeverProxy = [.. Networks(spec.NeverProxy).Where(static network => !network.BaseAddress.IsIPv6LinkLocal), .. nameServers.Where(static server => !IPAddress.IsLoopback(server) && !server.IsIPv6LinkLocal).Select(NetworkPlan.Single)],
         Everything = spec.Everything,
     };
 
@@ -156,7 +176,7 @@ internal sealed class MachineOwner(Journal journal) : IMachine
 
     // They go into files and commands of the machine: what is not a name goes nowhere.
     private static IReadOnlyList<string> Names(IReadOnlyList<string> texts) =>
-        [.. texts.Select(static text => text.Trim('.')).Where(static text => text.Length > 0 && Uri.CheckHostName(text) == UriHostNameType.Dns)];
+        [.. texts.Select(static text => text.Trim('.')).Where(static text => text.Length > 0 && HostName.IsValid(text))];
 
     // From the user daemon, which is not root: whatever it says is parsed strictly before it comes near a command.
     private static IReadOnlyList<IPNetwork> Networks(IReadOnlyList<string> texts) =>
@@ -171,7 +191,7 @@ internal sealed class MachineOwner(Journal journal) : IMachine
         {
             noEntry or noDevice => new UserError(ExitCode.TunMissing, $"There is no TUN device ({fault.Message}); load the kernel module tun, or start the container with --device /dev/net/tun.", fault),
             notPermitted or denied => new UserError(ExitCode.TunMissing, $"A TUN device may not be made here ({fault.Message}); the container or sandbox needs the capability NET_ADMIN.", fault),
-            _ => new UserError(ExitCode.LocalNetwork, $"The machine's network could not be set up: {fault.Message}.", fault),
+            _ => new UserError(ExitCode.LocalNetwork, $"The machine's network could not be set up: {fault.Message.TrimEnd('.')}.", fault),
         };
     }
 }

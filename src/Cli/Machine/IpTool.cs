@@ -36,13 +36,22 @@ internal static class IpTool
         return found;
     }
 
-    /// <summary>The machine's own routes of the main table.</summary>
-    internal static async Task<IReadOnlyList<MachineRoute>> RoutesAsync(int family, CancellationToken cancellation)
+    /// <summary>The machine's own routes, those of the main table, and how many there are in table <paramref name="counted"/>.</summary>
+    internal static async Task<(IReadOnlyList<MachineRoute> Main, int Count)> RoutesAsync(int family, int counted, CancellationToken cancellation)
     {
-        using JsonDocument routes = await JsonAsync([$"-{family}", "-json", "route", "show", "table", "main"], cancellation).ConfigureAwait(false);
+        using JsonDocument routes = await JsonAsync([$"-{family}", "-json", "-Numeric", "route", "show", "table", "all"], cancellation).ConfigureAwait(false);
         List<MachineRoute> found = [];
+        int count = 0;
         foreach (JsonElement route in routes.RootElement.EnumerateArray())
         {
+            // Only the main table's routes come without the table's name.
+            if (route.TryGetProperty("table", out JsonElement table))
+            {
+                if (int.TryParse(table.GetString(), out int number) && number == counted)
+                    count++;
+                continue;
+            }
+
             if (!route.TryGetProperty("dst", out JsonElement destination))
                 continue;
             string device = route.TryGetProperty("dev", out JsonElement dev) ? dev.GetString()! : "";
@@ -50,7 +59,7 @@ internal static class IpTool
             found.Add(new MachineRoute(ParsePrefix(destination.GetString()!, family), device, gateway));
         }
 
-        return found;
+        return (found, count);
     }
 
     /// <summary>Empties a table; an absent one is empty already.</summary>

@@ -1,3 +1,5 @@
+using System.Net.NetworkInformation;
+
 namespace Telepresence.Cli.Machine;
 
 /// <summary>
@@ -28,9 +30,14 @@ public sealed record LinkChange(string Name, int Mtu, IReadOnlyList<string> Addr
     /// <inheritdoc/>
     public override async Task UndoAsync(CancellationToken cancellation)
     {
-        if (Directory.Exists($"/sys/class/net/{Name}"))
+        // By the time of an undo the name may be somebody else's: the number in it is given to whoever comes next.
+        if (IsOurs())
             await IpTool.BatchAsync(family: 0, [$"link delete dev {Name}"], force: true, cancellation).ConfigureAwait(false);
     }
+
+    private bool IsOurs() =>
+        NetworkInterface.GetAllNetworkInterfaces().FirstOrDefault(link => link.Name == Name) is { } link
+        && link.GetIPProperties().UnicastAddresses.Any(address => Addresses.Contains($"{address.Address}/{address.PrefixLength}"));
 
     /// <summary>Addresses compare by content, so that a record read back from the journal equals the one written.</summary>
     public bool Equals(LinkChange? other) =>

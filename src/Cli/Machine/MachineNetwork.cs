@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.NetworkInformation;
 
 using Telepresence.Tunnel.Tun;
 
@@ -25,7 +26,9 @@ public sealed class MachineNetwork(Journal journal)
     // machine has no route for is taken.
     private static readonly string[] AddressCandidates = ["198.18.77.1", "198.19.77.1", "100.127.77.1", "100.64.77.1", "203.0.113.77", "192.0.2.77"];
     private static readonly IPAddress Address6 = IPAddress.Parse("fd7e:1e9e:5e4c::1");
-    private static readonly IPNetwork Metadata = new(IPAddress.Parse("169.254.169.254"), 32);
+
+    // The cloud's metadata, and what goes to everybody on the local network: it would get nowhere in a cluster.
+    private static readonly IPNetwork[] NeverOurs = [IPNetwork.Parse("169.254.169.254/32"), IPNetwork.Parse("224.0.0.0/4"), IPNetwork.Parse("255.255.255.255/32")];
 
     private string _interface = "";
     private bool _ipv6;
@@ -96,7 +99,7 @@ public sealed class MachineNetwork(Journal journal)
         List<IPNetwork> asked = [.. _request.AlsoProxy];
         if (_request.Everything)
             asked.AddRange([new IPNetwork(IPAddress.Any, 0), new IPNetwork(IPAddress.IPv6Any, 0)]);
-        List<IPNetwork> never = [.. _request.NeverProxy, Metadata];
+        List<IPNetwork> never = [.. _request.NeverProxy, .. NeverOurs];
         foreach (MachineRoute route in machine.Where(static route => route.Destination.PrefixLength == 0 && route.Gateway is not null))
             never.Add(new IPNetwork(route.Gateway!, route.Gateway!.GetAddressBytes().Length * 8));
         return RoutePlan.Make(_request.Found, asked, never, machine);
@@ -115,11 +118,13 @@ public sealed class MachineNetwork(Journal journal)
             await IpTool.BatchAsync(family, [.. _written.Except(wanted).Where(IsOf).Select(static route => $"route delete {route}")], force: true, cancellation).ConfigureAwait(false);
             await IpTool.BatchAsync(family, [.. wanted.Except(_written).Where(IsOf).Select(static route => $"route replace {route}")], force: false, cancellation).ConfigureAwait(false);
 
-            bool IsOf(string route) => family == (route.Contains(':', StringComparison.Ordinal) ? 6 : 4);
+            bool IsOf(string route) => family == FamilyOf(route);
         }
 
         _written = wanted;
     }
+
+    private static int FamilyOf(string route) => route.Contains(':', StringComparison.Ordinal) ? 6 : 4;
 
     private bool InUse(IPNetwork network) => _ipv6 || RoutePlan.FamilyOf(network) == 4;
 
@@ -129,7 +134,14 @@ public sealed class MachineNetwork(Journal journal)
     {
         List<MachineRoute> routes = [];
         foreach (int family in Families())
-            routes.AddRange(await IpTool.RoutesAsync(family, cancellation).ConfigureAwait(false));
+        {
+            (IReadOnlyList<MachineRoute> main, int ours) = await IpTool.RoutesAsync(family, Table, cancellation).ConfigureAwait(false);
+            routes.AddRange(main);
+
+            // Somebody (systemd-networkd at a restart) has removed some of ours: all are written again.
+            if (ours < _written.Count(route => FamilyOf(route) == family))
+                _written.RemoveWhere(route => FamilyOf(route) == family);
+        }
 
         // Link-local and multicast prefixes belong to every interface; nobody asks for them.
         routes.RemoveAll(route => route.Device == _interface || route.Destination.BaseAddress.IsIPv6LinkLocal || route.Destination.BaseAddress.IsIPv6Multicast);
@@ -138,10 +150,11 @@ public sealed class MachineNetwork(Journal journal)
 
     private static IPAddress ChooseAddress(IReadOnlyCollection<MachineRoute> machine)
     {
+        HashSet<IPAddress> own = [.. NetworkInterface.GetAllNetworkInterfaces().SelectMany(static link => link.GetIPProperties().UnicastAddresses).Select(static address => address.Address)];
         foreach (string candidate in AddressCandidates)
         {
             IPAddress address = IPAddress.Parse(candidate);
-            if (!machine.Any(route => route.Destination.PrefixLength > 1 && route.Destination.Contains(address)))
+            if (!own.Contains(address) && !machine.Any(route => route.Destination.PrefixLength > 1 && route.Destination.Contains(address)))
                 return address;
         }
 
@@ -150,8 +163,14 @@ public sealed class MachineNetwork(Journal journal)
 
     private static bool HasIpv6()
     {
-        const string setting = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
-        return File.Exists(setting) && File.ReadAllText(setting).Trim() == "0";
+        // A new interface gets what "default" says.
+        return IsEnabled("all") && IsEnabled("default");
+
+        static bool IsEnabled(string which)
+        {
+            string setting = $"/proc/sys/net/ipv6/conf/{which}/disable_ipv6";
+            return File.Exists(setting) && File.ReadAllText(setting).Trim() == "0";
+        }
     }
 
     // Where the machine's default is bbr, its pacing costs a third of the speed on a link that is memory; cubic does not pace.

@@ -10,8 +10,19 @@ public sealed record RuleChange(int Family, int Priority, int Table) : Change
     public override string Description => $"IPv{Family} rule {Priority}";
 
     /// <inheritdoc/>
-    public override Task ApplyAsync(CancellationToken cancellation) =>
-        IpTool.BatchAsync(Family, [$"rule add pref {Priority} lookup {Table}"], force: false, cancellation);
+    public override async Task ApplyAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            await IpTool.BatchAsync(Family, [$"rule add pref {Priority} lookup {Table}"], force: false, cancellation).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // The very same rule, which an undo that failed has left, is as good as a new one.
+            if (!(await IpTool.RulesAsync(Family, cancellation).ConfigureAwait(false)).Contains((Priority, Table)))
+                throw;
+        }
+    }
 
     /// <inheritdoc/>
     public override async Task UndoAsync(CancellationToken cancellation)

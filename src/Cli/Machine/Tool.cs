@@ -20,7 +20,7 @@ internal static class Tool
     {
         ToolResult result = await TryRunAsync(program, arguments, input, cancellation).ConfigureAwait(false);
         if (result.ExitCode != 0)
-            throw new IOException($"{program} {string.Join(' ', arguments)} failed: {FirstLine(result.Error)}", result.ExitCode);
+            throw new IOException($"{program} {string.Join(' ', arguments)} failed: {FirstLine(result.Error)}");
         return result.Output;
     }
 

@@ -141,9 +141,11 @@ internal sealed class HostNamespace : IDisposable
         return process;
     }
 
+    /// <summary>Starts this assembly's helper for the resolver inside.</summary>
+    public Process Helper(params string[] arguments) => Verb("resolver", arguments);
+
     /// <summary>Starts this assembly's helper inside.</summary>
-    public Process Helper(params string[] arguments) =>
-        Enter(Environment.ProcessPath!, [.. Launcher(), "resolver", .. arguments]);
+    public Process Verb(string verb, params string[] arguments) => Enter(Environment.ProcessPath!, [.. Launcher(), verb, .. arguments]);
 
     public void Dispose()
     {
