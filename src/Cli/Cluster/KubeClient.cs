@@ -96,7 +96,7 @@ internal sealed class KubeClient : IDisposable
         using StreamReader lines = new(await answer.Content.ReadAsStreamAsync(cancellation));
         while (await ReadLineAsync(request, lines, cancellation) is string line)
         {
-            WatchEvent<JsonElement> change = JsonSerializer.Deserialize(line, KubeJson.Default.WatchEventJsonElement)!;
+            WatchEvent<JsonElement> change = ReadChange(request, line);
             if (change.Type == "ERROR")
             {
                 KubeStatus? status = change.Object.Deserialize(KubeJson.Default.KubeStatus);
@@ -106,6 +106,22 @@ internal sealed class KubeClient : IDisposable
             if (change.Type != "BOOKMARK")
                 yield return (change.Type, change.Object.Deserialize(type)!);
         }
+    }
+
+    // What stands between here and the API server (a gateway's page to log in) may answer in its place.
+    private WatchEvent<JsonElement> ReadChange(KubeRequest request, string line)
+    {
+        try
+        {
+            if (JsonSerializer.Deserialize(line, KubeJson.Default.WatchEventJsonElement) is { } change)
+                return change;
+        }
+        catch (JsonException)
+        {
+            // Below.
+        }
+
+        throw KubeFailure.FromAnswer(request, status: 200, line, _server);
     }
 
     /// <summary>Opens a WebSocket.</summary>

@@ -158,6 +158,9 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
             {
                 await foreach ((string kind, T seen) in client.WatchAsync(watch, type, cancellation))
                     changes.TryWrite(() => onChange(kind, seen));
+
+                // Ended by the server. One that ends every watch at once must not be asked in a circle.
+                await Task.Delay(RetryInterval, cancellation);
             }
             catch (KubeException fault) when (fault.IsForbidden)
             {

@@ -15,7 +15,7 @@ internal static class StatusText
         FormatUser(text, report.UserDaemon);
         FormatRoot(text, report.RootDaemon);
         FormatProxy(text, report.TrafficManager);
-        return text.ToString();
+        return Terminal.Printable(text.ToString());
     }
 
     private static void FormatUser(StringBuilder text, UserDaemonStatus user)

@@ -26,7 +26,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json)
             _said.Append(line).Append('\n');
         else
-            (OutputIsTaken ? error : output).WriteLine(line);
+            (OutputIsTaken ? error : output).WriteLine(Printable(line));
     }
 
     /// <summary>Something on the way to it.</summary>
@@ -35,7 +35,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json)
             _noted.Append(line).Append('\n');
         else
-            error.WriteLine(line);
+            error.WriteLine(Printable(line));
     }
 
     /// <summary>A failure; one sentence.</summary>
@@ -44,8 +44,13 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json)
             _failure = sentence;
         else
-            error.WriteLine($"telepresence {verb}: error: {sentence}");
+            error.WriteLine(Printable($"telepresence {verb}: error: {sentence}"));
     }
+
+    /// <summary>
+    /// The text without what a terminal would obey: much of what is said comes from the cluster, which may not move this person's cursor.
+    /// </summary>
+    internal static string Printable(string text) => string.Concat(text.Select(static c => char.IsControl(c) && c is not ('\n' or '\t') ? '?' : c));
 
     /// <summary>Writes the JSON object, if that was asked for.</summary>
     internal void Finish()
@@ -53,7 +58,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json && !OutputIsTaken)
             output.WriteLine(JsonSerializer.Serialize(new CommandResult(verb, Text(_said), Text(_noted), _failure), CommandJson.Default.CommandResult));
         else if (json && _failure is not null)
-            error.WriteLine($"telepresence {verb}: error: {_failure}");
+            error.WriteLine(Printable($"telepresence {verb}: error: {_failure}"));
     }
 
     private static string? Text(StringBuilder text) => text.Length == 0 ? null : text.ToString();

@@ -251,10 +251,14 @@ internal sealed class UserConnection : IAsyncDisposable
     {
         try
         {
-            if (JsonSerializer.Deserialize(json, PodReportJson.Default.PodReport) is { } report)
+            if (JsonSerializer.Deserialize(json, PodReportJson.Default.PodReport) is { Addresses: not null, Routes: not null, ResolvConf: not null } report)
+            {
+                _ = report.Addresses.Select(IPAddress.Parse).Count();
+                _ = report.Routes.Select(IPNetwork.Parse).Count();
                 return report;
+            }
         }
-        catch (JsonException fault)
+        catch (Exception fault) when (fault is JsonException or FormatException)
         {
             throw new UserError(ExitCode.ProxyVersion, $"The proxy pod's report about itself makes no sense ({fault.Message}); its image must be telepresence-k8s:{ProductVersion.Text}.", fault);
         }
@@ -304,8 +308,12 @@ internal sealed class UserConnection : IAsyncDisposable
     /// <summary>Follows the machine: other name servers, another search list, other routes.</summary>
     internal async Task AdoptAsync(NetworkReport report)
     {
+        NetworkReport before = _report!;
         _report = report;
-        await _engine.SetLocalServersAsync(ServersOf(report));
+        foreach (string sentence in report.Skipped.Except(before.Skipped))
+            _log.Write(sentence);
+        if (!report.LocalServers.SequenceEqual(before.LocalServers))
+            await _engine.SetLocalServersAsync(ServersOf(report));
         await _engine.SetDnsRulesAsync(RulesOf(_plan!, report));
     }
 
@@ -393,8 +401,11 @@ internal sealed class UserConnection : IAsyncDisposable
                 _state = "Connected";
                 return;
             }
-            catch (Exception fault) when (fault is UserError or KubeException or IOException or SysctlsForbiddenException)
+            catch (Exception fault) when (!_stopping.IsCancellationRequested)
             {
+                // The one catch-all of keeping: whatever it is, a connection that nobody tries to mend any more helps nobody.
+                if (fault is not (UserError or KubeException or IOException or SysctlsForbiddenException))
+                    _log.Write($"bug while reconnecting: {fault}");
                 _trouble = (fault as KubeException)?.Explanation.Message ?? fault.Message;
                 _log.Write($"not connected again yet: {_trouble}");
             }

@@ -184,7 +184,7 @@ internal sealed class UserDaemon : IAsyncDisposable
     }
 
     private async Task<StatusReport> GetStatusAsync() =>
-        _connection is { } connection && _stopped is null ? await connection.GetStatusAsync() : new StatusReport { UserDaemon = new UserDaemonStatus { Running = true, Name = "OSS User Daemon", Version = ProductVersion.Text, Status = "Disconnecting" } };
+        _connection is { } connection && _stopped is null ? await connection.GetStatusAsync() : new StatusReport { UserDaemon = new UserDaemonStatus { Running = true, Name = "OSS User Daemon", Version = ProductVersion.Text, Status = _stopped is null ? "Connecting" : "Disconnecting" } };
 
     private Task<string> StopAsync()
     {

@@ -82,7 +82,7 @@ public sealed record FileEditChange(string Path, string Original, string Written
     public override async Task UndoAsync(CancellationToken cancellation)
     {
         while (MountTable.IsMountedOver(Path, Overlay))
-            await Tool.RunAsync("umount", [Path], null, cancellation).ConfigureAwait(false);
+            await Tool.RunAsync("umount", ["--lazy", Path], null, cancellation).ConfigureAwait(false); // some program may just be reading it
         if (File.Exists(Overlay))
             File.Delete(Overlay);
 
@@ -99,14 +99,18 @@ public sealed record FileEditChange(string Path, string Original, string Written
             throw new IOException($"{Path} cannot be written; remove the lines between the telepresence marks by hand.");
     }
 
-    /// <summary>
-    /// Our text, or what an undo leaves that was ended between writing and cutting to length: the original with the tail of ours.
-    /// </summary>
+    /// <summary>Our text, or what is left when writing it, or the original over it, was ended in the middle (killed, disk full).</summary>
     private bool IsAsWeLeftIt(string current) =>
-        current == Written
-        || (Written.Length > Original.Length && current.Length == Written.Length
-            && current.StartsWith(Original, StringComparison.Ordinal)
-            && current.AsSpan(Original.Length).SequenceEqual(Written.AsSpan(Original.Length)));
+        current == Written || IsBegun(current, Written, over: Original) || IsBegun(current, Original, over: Written);
+
+    /// <summary>Whether the beginning is of one text and the rest still of the one before.</summary>
+    private static bool IsBegun(string current, string next, string over)
+    {
+        int begun = current.AsSpan().CommonPrefixLength(next);
+        return current.Length == over.Length
+            ? current.AsSpan(begun).SequenceEqual(over.AsSpan(begun))
+            : current.Length > over.Length && current.Length == begun;
+    }
 
     // One write, then the length: whoever reads at the same time sees the old or the new text.
     private static bool TryWrite(string path, string text)
