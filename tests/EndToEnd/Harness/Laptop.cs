@@ -115,15 +115,17 @@ internal sealed class Laptop : IAsyncDisposable
     /// <returns>How many there were, counting a tool that one of them was just about to become.</returns>
     public async Task<int> SignalAsync(string signal, params string[] verbs) => int.Parse(
         (await ShellAsync($$"""
-            count=0
+            # All in one call: a daemon that outlives the other by the time of this search would undo things meanwhile.
+            set --
             for p in /proc/[0-9]*; do
               line=$(tr '\0' ' ' <"$p/cmdline") 2>/dev/null
               case "$line" in
                 {{string.Join('|', verbs.Select(static verb => $"{PracticeClusterFixture.Program}\\ {verb}\\ *"))}})
-                  kill -{{signal}} "${p#/proc/}" && count=$((count + 1)) ;;
+                  set -- "$@" "${p#/proc/}" ;;
               esac
             done
-            echo $count
+            [ $# = 0 ] || kill -{{signal}} "$@"
+            echo $#
             """)).Good(),
         CultureInfo.InvariantCulture);
 
