@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace Telepresence.EndToEnd.Verbs;
 
 /// <summary>Connecting and disconnecting, each test on a laptop of its own.</summary>
@@ -70,6 +72,21 @@ public sealed class ConnectTests(PracticeClusterFixture cluster) : IAsyncLifetim
         Assert.NotEqual(0, (await _laptop.RunAsync("curl", "-sS", "--max-time", "10", "http://helloworld/")).ExitCode);
         (await _laptop.TelepresenceAsync("quit")).Good();
         await cluster.NothingLeftAsync("other");
+    }
+
+    [Fact]
+    public async Task Connect_and_quit_put_what_they_say_into_json_when_asked()
+    {
+        string name = await cluster.NamespaceAsync("json");
+        CommandResult connect = await _laptop.TelepresenceAsync("connect", "--namespace", name, "--output", "json");
+        JsonNode connected = JsonNode.Parse(connect.Good())!;
+        Assert.Empty(connect.Error);
+        Assert.Equal("connect", (string?)connected["cmd"]);
+        Assert.EndsWith($"Connected to context practice, namespace {name} ({cluster.Server})\n", (string?)connected["stdout"], StringComparison.Ordinal);
+        Assert.Equal("Disconnected\n", (string?)JsonNode.Parse((await _laptop.TelepresenceAsync("quit", "--output", "json")).Good())!["stdout"]);
+        JsonNode refused = JsonNode.Parse((await _laptop.TelepresenceAsync("connect", "--context", "no-such-context", "--output", "json")).Output)!;
+        Assert.Contains("no-such-context", (string?)refused["err"], StringComparison.Ordinal);
+        await cluster.NothingLeftAsync(name);
     }
 
     [Fact]

@@ -109,6 +109,7 @@ internal sealed class OutsideNetwork : IAsyncDisposable
               local-data: 'www.example.com. 60 IN AAAA {NodeAddresses.Web6}'
               local-data: 'v4only.example.com. 60 IN A {NodeAddresses.Web4}'
               local-data: 'v6only.example.com. 60 IN AAAA {NodeAddresses.Web6}'
+              local-data: 'split.example.com. 60 IN A {NodeAddresses.Web4}'
               local-data: 'txt.example.com. 60 IN TXT "only text here"'
               local-data: '{ReverseName.Of(NodeAddresses.Database4)} 60 IN PTR db.cloud.example.com.'
             {many}

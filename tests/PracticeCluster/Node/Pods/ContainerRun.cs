@@ -15,7 +15,7 @@ internal sealed class ContainerRun : IDisposable
     private readonly PodContext _pod;
     private readonly StartedProgram _program;
     private readonly bool _interactive;
-    private Task _pumps = Task.CompletedTask;
+    private Task<int> _ended = Task.FromResult(0);
     private int _execs;
 
     private ContainerRun(PodContext pod, ContainerPlan plan, StartedProgram program, ContainerLog log, bool interactive)
@@ -54,18 +54,13 @@ internal sealed class ContainerRun : IDisposable
         if (!keepInput && !tty)
             program.Input.Close();
         var run = new ContainerRun(pod, plan, program, log, tty || keepInput);
-        run._pumps = Task.WhenAll(run.PumpAsync(program.Output), program.Error is Stream error ? run.PumpAsync(error) : Task.CompletedTask);
+        run._ended = run.EndAsync();
         return run;
     }
 
     /// <summary>Waits for the end of the program and of its output.</summary>
-    internal async Task<int> WaitAsync()
-    {
-        int code = await _program.WaitAsync(CancellationToken.None);
-        await _pumps;
-        Log.End();
-        return code;
-    }
+    /// <remarks>Who runs it and who stops it both wait; one end for both, as the first of them disposes of the process.</remarks>
+    internal Task<int> WaitAsync() => _ended;
 
     /// <summary>Starts another program in the container.</summary>
     /// <exception cref="NodeException">It cannot be started.</exception>
@@ -97,6 +92,15 @@ internal sealed class ContainerRun : IDisposable
     {
         _program.Dispose();
         Directory.Delete(_pod.Visible(Plan.Directory), recursive: true);
+    }
+
+    private async Task<int> EndAsync()
+    {
+        Task pumps = Task.WhenAll(PumpAsync(_program.Output), _program.Error is Stream error ? PumpAsync(error) : Task.CompletedTask);
+        int code = await _program.WaitAsync(CancellationToken.None);
+        await pumps;
+        Log.End();
+        return code;
     }
 
     private async Task PumpAsync(Stream stream)
