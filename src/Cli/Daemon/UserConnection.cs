@@ -79,6 +79,7 @@ internal sealed class UserConnection : IAsyncDisposable
         try
         {
             _journal = await OpenJournalAsync(_user, Tell, stop.Token);
+            RemoveDeadSockets();
             Task<IReadOnlyList<IPAddress>> exceptions = NetworkPlan.FindExceptionsAsync(_request, _user.Environment, stop.Token);
             _kube = await KubeAccess.StartAsync(_user, _request.Target, _directory, stop.Token);
             _log.Detail($"kubectl proxy after {clock.ElapsedMilliseconds} ms");
@@ -198,6 +199,13 @@ internal sealed class UserConnection : IAsyncDisposable
             log.Write("it was not removed in time; the next start tries again");
             return false;
         }
+    }
+
+    // Whoever has the journal is the only one in this directory: what kubectl served for a daemon that was killed is dead.
+    private void RemoveDeadSockets()
+    {
+        foreach (string socket in Directory.GetFiles(_directory, "kube-*.sock"))
+            File.Delete(socket);
     }
 
     private ProxyDeployment Template() => new()
