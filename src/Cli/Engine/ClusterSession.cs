@@ -63,7 +63,7 @@ internal sealed class ClusterSession : IMuxSessionHandler, IDisposable
     }
 
     void IMuxSessionHandler.OnStreamOpened(MuxStream stream, ReadOnlySpan<byte> target, long now) =>
-        stream.Refuse(RefuseCode.Unsupported, "this client takes no connections", now);
+        _observer.OnStreamOpened(this, stream, target, now);
 
     // Without links the session would wait for nothing until its time limit, so whatever stops the task ends it, with the reason.
     private async Task KeepAsync(CancellationToken stopping)
@@ -96,6 +96,9 @@ internal interface ISessionObserver
 {
     /// <summary>The session has a link again, or has lost it; its flows wait meanwhile.</summary>
     void OnLink(bool up, string? reason, long now);
+
+    /// <summary>The proxy has opened a stream.</summary>
+    void OnStreamOpened(ClusterSession session, MuxStream stream, ReadOnlySpan<byte> target, long now);
 
     /// <summary>The session, once established, is over; its flows were reset.</summary>
     void OnEnded(ClusterSession session, string reason, long now);

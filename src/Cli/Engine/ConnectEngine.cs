@@ -25,6 +25,8 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
     private readonly EventLoop _loop = new();
     private readonly ChunkPool _pool = new();
     private readonly FlowForwarder _forwarder = new();
+    private readonly EngineScope _scope;
+    private readonly List<IEngineService> _services = [];
     private readonly Task _running;
     private ClusterSession? _session;
     private TunPump? _tun;
@@ -32,13 +34,20 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
     private string? _linkDown;
 
     /// <summary>Starts the loop.</summary>
-    public ConnectEngine() => _running = _loop.Start("telepresence data path");
+    public ConnectEngine()
+    {
+        _scope = new EngineScope(_loop, _pool);
+        _running = _loop.Start("telepresence data path");
+    }
 
     /// <summary>Called when the link went down or came back; flows wait meanwhile. The argument is the reason, null when it is up. Any thread.</summary>
     public Action<string?>? LinkChanged { get; set; }
 
     /// <summary>Called when an established session is over; its flows were reset. The argument is the reason. Any thread.</summary>
     public Action<string>? SessionLost { get; set; }
+
+    /// <summary>Takes the streams that the proxy opens; without it they are refused. Set before <see cref="ConnectAsync"/>.</summary>
+    internal IInboundStreams? Inbound { get; set; }
 
     /// <summary>Ends when the loop has stopped; its fault is a bug that must end the daemon.</summary>
     public Task Running => _running;
@@ -70,6 +79,21 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
 
     /// <summary>Begins to serve the machine's packets and questions.</summary>
     public Task AttachNetworkAsync(EngineNetwork network) => _loop.InvokeAsync(() => Attach(network));
+
+    /// <summary>Adds a service. It is told of the present session at once, and of every later one.</summary>
+    /// <param name="make">Makes it, on the loop's thread.</param>
+    internal Task<T> AddServiceAsync<T>(Func<EngineScope, T> make)
+        where T : IEngineService => _loop.InvokeAsync(() =>
+        {
+            T service = make(_scope);
+            _services.Add(service);
+            if (_scope.Session is { } session)
+                service.OnSession(session, _loop.Now);
+            return service;
+        });
+
+    /// <summary>Runs something on the loop's thread.</summary>
+    internal Task<T> InvokeAsync<T>(Func<EngineScope, T> run) => _loop.InvokeAsync(() => run(_scope));
 
     /// <summary>Changes which names go where.</summary>
     public Task SetDnsRulesAsync(DnsRules rules) => _loop.InvokeAsync(() => _dns!.Resolver.Rules = rules);
@@ -110,13 +134,20 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         LinkChanged?.Invoke(_linkDown);
     }
 
+    void ISessionObserver.OnStreamOpened(ClusterSession session, MuxStream stream, ReadOnlySpan<byte> target, long now)
+    {
+        if (Inbound is null)
+            stream.Refuse(RefuseCode.Unsupported, "this client takes no connections", now);
+        else
+            Inbound.OnStreamOpened(session.Mux, stream, target, now);
+    }
+
     void ISessionObserver.OnEnded(ClusterSession session, string reason, long now)
     {
         if (session != _session)
             return;
         _session = null;
-        _forwarder.Session = null;
-        _dns?.SetSession(null, now);
+        Tell(null, now);
 
         // The session's own pump may be calling: it leaves the loop in the next turn, behind its goodbye.
         _loop.Post(session.Dispose);
@@ -141,20 +172,32 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
             throw Lost(session);
         ClusterSession? old = _session;
         _session = session;
-        _forwarder.Session = session.Mux;
-        _dns?.SetSession(session.Mux, _loop.Now);
+        Tell(session.Mux, _loop.Now);
         if (old is not null)
             Leave(old, "the client has another session");
         return true;
     }
 
+    private void Tell(MuxSession? session, long now)
+    {
+        _scope.Session = session;
+        _forwarder.Session = session;
+        _dns?.SetSession(session, now);
+        foreach (IEngineService service in _services)
+            service.OnSession(session, now);
+    }
+
     private bool Attach(EngineNetwork network)
     {
         _loop.AddTurnHandler(new MemoryTrimmer(_pool));
-        _tun = new TunPump(_loop, TunDevice.FromDescriptor(network.Tun), new StackOptions { Mtu = network.Mtu }, _pool, _forwarder);
-        _forwarder.Attach(_tun.Stack);
-        _loop.AddTurnHandler(_forwarder);
-        _dns = new DnsServer(_loop, _pool, network.DnsRules, new OutsideRoutes(network.Routes, network.RouteOutside));
+        if (network.Tun is { } tun)
+        {
+            _tun = new TunPump(_loop, TunDevice.FromDescriptor(tun), new StackOptions { Mtu = network.Mtu }, _pool, _forwarder);
+            _forwarder.Attach(_tun.Stack);
+            _loop.AddTurnHandler(_forwarder);
+        }
+
+        _scope.Names = _dns = new DnsServer(_loop, _pool, network.DnsRules, new OutsideRoutes(network.Routes, network.RouteOutside));
         foreach (FileDescriptor socket in network.DnsUdp)
             _dns.AddUdp(socket);
         foreach (FileDescriptor socket in network.DnsTcp)
@@ -175,7 +218,9 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
     {
         ClusterSession? session = _session;
         _session = null;
-        _forwarder.Session = null;
+        Tell(null, _loop.Now);
+        foreach (IEngineService service in _services)
+            service.Dispose();
         _dns?.Dispose();
         if (session is not null)
             Leave(session, "the client said goodbye");

@@ -8,11 +8,11 @@ namespace Telepresence.Cli.Engine;
 /// <summary>What <see cref="ConnectEngine"/> serves. It owns the descriptors from then on.</summary>
 public sealed record EngineNetwork
 {
-    /// <summary>The TUN device.</summary>
-    public required FileDescriptor Tun { get; init; }
+    /// <summary>The TUN device, or null where only names are served.</summary>
+    public FileDescriptor? Tun { get; init; }
 
     /// <summary>Its largest packet, bytes.</summary>
-    public required int Mtu { get; init; }
+    public int Mtu { get; init; }
 
     /// <summary>UDP sockets bound to port 53 of the TUN's addresses; non-blocking.</summary>
     public IReadOnlyList<FileDescriptor> DnsUdp { get; init; } = [];
