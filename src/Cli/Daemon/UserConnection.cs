@@ -1,15 +1,13 @@
 using System.Diagnostics;
 using System.Net;
-using System.Security.Cryptography;
-using System.Text.Json;
 
 using Telepresence.Cli.Cluster;
 using Telepresence.Cli.Engine;
 using Telepresence.Cli.Machine;
+using Telepresence.Cli.Session;
 using Telepresence.Dns;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
-using Telepresence.Tunnel.Mux;
 
 namespace Telepresence.Cli.Daemon;
 
@@ -24,10 +22,7 @@ namespace Telepresence.Cli.Daemon;
 /// </remarks>
 internal sealed class UserConnection : IAsyncDisposable
 {
-    private const int KeyLength = 32;
-    private static readonly TimeSpan HandshakeLimit = TimeSpan.FromSeconds(30), UndoLimit = TimeSpan.FromSeconds(12);
-    private static readonly TimeSpan StatusLimit = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1), FollowInterval = TimeSpan.FromSeconds(30), LongestRetry = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(12), StatusLimit = TimeSpan.FromSeconds(1), FollowInterval = TimeSpan.FromSeconds(30);
 
     private readonly ConnectRequest _request;
     private readonly InvokingUser _user;
@@ -36,18 +31,17 @@ internal sealed class UserConnection : IAsyncDisposable
     private readonly FileLog _log;
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConnectEngine _engine = new();
-    private readonly byte[] _key = RandomNumberGenerator.GetBytes(KeyLength);
+    private readonly byte[] _key = PodSession.NewKey();
     private readonly SemaphoreSlim _routing = new(1, 1);
     private readonly HashSet<IPAddress> _foundAddresses = [], _askedAddresses = [];
     private Journal? _journal;
     private KubeAccess? _kube;
     private ProxyPod? _pod;
-    private PodReport? _info;
+    private PodSession? _session;
     private NetworkPlan? _plan;
     private NetworkReport? _report;
-    private Task _keeping = Task.CompletedTask, _following = Task.CompletedTask;
-    private volatile string _state = "Connecting";
-    private volatile string? _trouble;
+    private Task _following = Task.CompletedTask;
+    private volatile bool _connected, _stopped;
 
     /// <summary>Prepares a connection.</summary>
     /// <param name="request">What is asked for.</param>
@@ -62,8 +56,6 @@ internal sealed class UserConnection : IAsyncDisposable
         _directory = directory;
         _channel = channel;
         _log = log;
-        _engine.LinkChanged = OnLink;
-        _engine.SessionLost = OnSessionLost;
     }
 
     /// <summary>Ends, with the fault, when a bug has stopped the data path.</summary>
@@ -88,9 +80,10 @@ internal sealed class UserConnection : IAsyncDisposable
             _pod = new ProxyPod(_kube, _journal, _request.Target, Template(), Tell, _log);
             await _pod.StartAsync(stop.Token);
             _log.Detail($"pod {_pod.Name} runs after {clock.ElapsedMilliseconds} ms");
-            _info = await MakeSessionAsync(stop.Token);
+            _session = new PodSession(_engine, _pod, _key, _request.Target.Namespace, Tell, _log);
+            PodReport info = await _session.StartAsync(stop.Token);
             _log.Detail($"session after {clock.ElapsedMilliseconds} ms");
-            _plan = NetworkPlan.Make(_request, await network, _info, await exceptions);
+            _plan = NetworkPlan.Make(_request, await network, info, await exceptions);
             await AttachAsync(_plan, stop.Token);
             _log.Detail($"network after {clock.ElapsedMilliseconds} ms");
         }
@@ -99,12 +92,13 @@ internal sealed class UserConnection : IAsyncDisposable
             throw fault.Explanation;
         }
 
-        // A session that was lost meanwhile is being replaced already, and says so.
-        if (_state == "Connecting")
-            _state = "Connected";
+        _connected = true;
         _following = FollowHostsAsync();
         return $"Connected to context {_request.Target.Context}, namespace {_request.Target.Namespace} ({_request.Target.Server})";
     }
+
+    // Until the machine's network is made, too, it is connecting.
+    private PodSessionState State => _stopped ? PodSessionState.Disconnecting : _connected || _session?.State == PodSessionState.Reconnecting ? _session!.State : PodSessionState.Connecting;
 
     /// <summary>What is going on.</summary>
     internal async Task<StatusReport> GetStatusAsync()
@@ -120,19 +114,19 @@ internal sealed class UserConnection : IAsyncDisposable
             engine = new EngineStatus { Session = "Busy" };
         }
 
-        string? trouble = _trouble ?? (engine.Session is "Established" or "None" ? null : engine.Reason);
-        return StatusReporter.Make(_request, _state, trouble, _plan, _report, _info, _pod, engine);
+        string? trouble = _session?.Trouble ?? (engine.Session is "Established" or "None" ? null : engine.Reason);
+        return StatusReporter.Make(_request, State.ToString(), trouble, _plan, _report, _session?.Report, _pod, engine);
     }
 
     /// <summary>Stops the data path and removes the Deployment.</summary>
     /// <returns>A sentence for what could not be removed, or an empty text.</returns>
     internal async Task<string> StopAsync()
     {
-        _state = "Disconnecting";
-        _engine.LinkChanged = null;
-        _engine.SessionLost = null;
+        _stopped = true;
         await _stopping.CancelAsync();
-        await Task.WhenAll(_keeping, _following).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_session is not null)
+            await _session.DisposeAsync();
+        await _following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Task<string> tidying = TidyClusterAsync();
 
         // A data path that a bug has stopped takes no more orders.
@@ -224,75 +218,6 @@ internal sealed class UserConnection : IAsyncDisposable
         _channel.Post(new Message { Kind = MessageKind.Progress, Text = text });
     }
 
-    private async Task<PodReport> MakeSessionAsync(CancellationToken cancellation)
-    {
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        Task<UserError?> watching = WatchForFailureAsync(limit);
-        limit.CancelAfter(HandshakeLimit);
-        MuxSessionOptions options = new() { Version = ProductVersion.Text, SessionId = Guid.NewGuid(), Key = _key };
-        try
-        {
-            PodReport info = ReadReport(await _engine.ConnectAsync(options, _pod!, limit.Token));
-            _log.Write($"session {options.SessionId} with pod {_pod!.Name}, proxy version {info.Version}");
-            return info;
-        }
-        catch (SessionLostException lost)
-        {
-            int code = lost.Message.Contains("version", StringComparison.OrdinalIgnoreCase) ? ExitCode.ProxyVersion : ExitCode.ProxyEnded;
-            throw new UserError(code, lost.Message.EndsWith('.') ? lost.Message : lost.Message + ".", lost);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            await ((Task)watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            throw (watching.IsCompletedSuccessfully ? await watching : null) ?? new UserError(
-                _pod!.LastLinkEnd is null ? ExitCode.ProxySilent : ExitCode.PortForward,
-                $"The proxy pod {_pod.Name} does not answer through a port-forward{(_pod.LastLinkEnd is { } reason ? $": {reason.TrimEnd('.')}" : "")}; kubectl logs -n {_request.Target.Namespace} {_pod.Name} may say why.");
-        }
-        finally
-        {
-            await limit.CancelAsync();
-            await ((Task)watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private static PodReport ReadReport(byte[] json)
-    {
-        try
-        {
-            if (JsonSerializer.Deserialize(json, PodReportJson.Default.PodReport) is { Addresses: not null, Routes: not null, ResolvConf: not null } report)
-            {
-                _ = report.Addresses.Select(IPAddress.Parse).Count();
-                _ = report.Routes.Select(IPNetwork.Parse).Count();
-                return report;
-            }
-        }
-        catch (Exception fault) when (fault is JsonException or FormatException)
-        {
-            throw new UserError(ExitCode.ProxyVersion, $"The proxy pod's report about itself makes no sense ({fault.Message}); its image must be telepresence-k8s:{ProductVersion.Text}.", fault);
-        }
-
-        throw new UserError(ExitCode.ProxyVersion, $"The proxy pod's report about itself is empty; its image must be telepresence-k8s:{ProductVersion.Text}.");
-    }
-
-    // Links are tried again and again, which is right for a network and pointless for a missing right or a proxy that crashes.
-    private async Task<UserError?> WatchForFailureAsync(CancellationTokenSource attempt)
-    {
-        string? told = null;
-        for (int look = 1; ; look++)
-        {
-            await Task.Delay(LookInterval, attempt.Token);
-
-            // The first links may come before the proxy listens; what still fails after some seconds is worth a line.
-            if (look >= 3 && _pod!.LastLinkEnd is { } reason && reason != told)
-                Tell($"Waiting for a port-forward to the proxy pod: {told = reason}");
-            if (await _pod!.FindFailureAsync(attempt.Token) is { } failure)
-            {
-                await attempt.CancelAsync();
-                return failure;
-            }
-        }
-    }
-
     private async Task AttachAsync(NetworkPlan plan, CancellationToken cancellation)
     {
         Message configured = await _channel.CallAsync(new Message { Kind = MessageKind.Configure, Network = plan.Spec }, cancellation);
@@ -377,49 +302,6 @@ internal sealed class UserConnection : IAsyncDisposable
             }
 
             await Task.Delay(FollowInterval, _stopping.Token);
-        }
-    }
-
-    private void OnLink(string? reason)
-    {
-        _log.Write(reason is null ? "link is up" : $"link is down: {reason}");
-        _trouble = reason;
-        if (_state is "Connected" or "Reconnecting")
-            _state = reason is null ? "Connected" : "Reconnecting";
-    }
-
-    private void OnSessionLost(string reason)
-    {
-        _log.Write($"session lost: {reason}");
-        _trouble = reason;
-        _state = "Reconnecting";
-        _keeping = Task.Run(KeepAsync);
-    }
-
-    private async Task KeepAsync()
-    {
-        TimeSpan delay = TimeSpan.FromMilliseconds(200);
-        while (true)
-        {
-            try
-            {
-                await _pod!.FindAgainAsync(_stopping.Token);
-                _info = await MakeSessionAsync(_stopping.Token);
-                _trouble = null;
-                _state = "Connected";
-                return;
-            }
-            catch (Exception fault) when (!_stopping.IsCancellationRequested)
-            {
-                // The one catch-all of keeping: whatever it is, a connection that nobody tries to mend any more helps nobody.
-                if (fault is not (UserError or KubeException or IOException or SysctlsForbiddenException))
-                    _log.Write($"bug while reconnecting: {fault}");
-                _trouble = (fault as KubeException)?.Explanation.Message ?? fault.Message;
-                _log.Write($"not connected again yet: {_trouble}");
-            }
-
-            await Task.Delay(delay, _stopping.Token);
-            delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry;
         }
     }
 
