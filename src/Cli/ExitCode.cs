@@ -8,6 +8,9 @@ internal static class ExitCode
     /// <summary>Done, or nothing to do.</summary>
     internal const int Success = 0;
 
+    /// <summary>The connection was lost, in the words of Telepresence 0.27.</summary>
+    internal const int LostConnection = 3;
+
     /// <summary>The command line is wrong.</summary>
     internal const int BadArguments = 2;
 
@@ -64,6 +67,18 @@ internal static class ExitCode
 
     /// <summary>The machine's network could not be changed.</summary>
     internal const int LocalNetwork = 61;
+
+    /// <summary>A port is taken, here or in the pod.</summary>
+    internal const int PortTaken = 62;
+
+    /// <summary>The process tree's namespaces could not be made.</summary>
+    internal const int Namespaces = 63;
+
+    /// <summary>The pod's volumes could not be mounted.</summary>
+    internal const int Volumes = 64;
+
+    /// <summary>The program cannot be caught by the method that is possible here.</summary>
+    internal const int Method = 65;
 
     /// <summary>70–79 proxy pod: it ended.</summary>
     internal const int ProxyEnded = 70;

@@ -39,6 +39,14 @@ public sealed class DatagramDialer : ITurnHandler
     /// <summary>Where a datagram gets another header; all flows share it.</summary>
     internal byte[] Scratch { get; } = new byte[MaxDatagram];
 
+    /// <summary>Serves a <see cref="StreamKind.Udp"/> stream with a socket of another namespace.</summary>
+    public void DialUdp(MuxStream stream, DialCandidate candidate, ushort port, long now)
+    {
+        if (Connect(stream, new TargetAddress(candidate.Address, port), 0, now, candidate.Source) is not { } socket)
+            return;
+        Begin(new DatagramRelay(this, socket, stream, now), stream, now);
+    }
+
     /// <summary>Serves a <see cref="StreamKind.Udp"/> stream that the peer has just opened.</summary>
     public void DialUdp(MuxStream stream, TargetAddress target, long now)
     {
@@ -88,7 +96,7 @@ public sealed class DatagramDialer : ITurnHandler
         flow.Start();
     }
 
-    private static FileDescriptor? Connect(MuxStream stream, TargetAddress target, int protocol, long now)
+    private static FileDescriptor? Connect(MuxStream stream, TargetAddress target, int protocol, long now, ISocketSource? source = null)
     {
         if (target.Name is not null)
         {
@@ -97,7 +105,8 @@ public sealed class DatagramDialer : ITurnHandler
         }
 
         NetAddress address = target.Address;
-        FileDescriptor? socket = SocketOptions.Open(address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_DGRAM, protocol);
+        int family = address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6;
+        FileDescriptor? socket = source is null ? SocketOptions.Open(family, Libc.SOCK_DGRAM, protocol) : source.Open(family, Libc.SOCK_DGRAM);
         if (socket is null)
         {
             Refuse(stream, Libc.Errno, protocol, now);

@@ -56,7 +56,16 @@ public sealed class PortDialer : ITurnHandler
         if (target.Name is not null)
             _ = ResolveAsync(dial, target.Name, target.Port);
         else
-            dial.Begin([target.Address], target.Port, byName: false, now);
+            dial.Begin([new DialCandidate(target.Address)], target.Port, byName: false, now);
+    }
+
+    /// <summary>Serves <paramref name="stream"/> with the first candidate, in their order, that accepts a connection.</summary>
+    public void Dial(MuxStream stream, IReadOnlyList<DialCandidate> candidates, ushort port, long now)
+    {
+        PendingDial dial = new(this, stream, new ByteQueue(_pool), now + _timeout);
+        dial.Node = _pending.AddLast(dial);
+        stream.Handler = dial;
+        dial.Begin(candidates, port, byName: false, now);
     }
 
     /// <inheritdoc/>
@@ -68,12 +77,12 @@ public sealed class PortDialer : ITurnHandler
 
     private async Task ResolveAsync(PendingDial dial, string name, ushort port)
     {
-        NetAddress[] addresses = [];
+        DialCandidate[] addresses = [];
         RefuseCode code = RefuseCode.NotFound;
         string reason = $"there is no address for {name}";
         try
         {
-            addresses = [.. (await _resolve(name).ConfigureAwait(false)).Select(NetAddress.FromIPAddress)];
+            addresses = [.. (await _resolve(name).ConfigureAwait(false)).Select(static address => new DialCandidate(NetAddress.FromIPAddress(address)))];
         }
         catch (Exception fault) when (fault is SocketException { SocketErrorCode: not SocketError.TryAgain } or ArgumentException)
         {
@@ -99,8 +108,9 @@ public sealed class PortDialer : ITurnHandler
     private sealed class PendingDial(PortDialer dialer, MuxStream stream, ByteQueue early, long deadline) : IMuxStreamHandler, IReadyHandler
     {
         private FileDescriptor? _socket;
-        private NetAddress[] _addresses = [];
+        private IReadOnlyList<DialCandidate> _candidates = [];
         private int _next;
+        private bool _wasRefused;
         private ushort _port;
         private bool _byName;
         private bool _ended;
@@ -110,11 +120,11 @@ public sealed class PortDialer : ITurnHandler
 
         internal LinkedListNode<PendingDial>? Node { get; set; }
 
-        internal void Begin(NetAddress[] addresses, ushort port, bool byName, long now)
+        internal void Begin(IReadOnlyList<DialCandidate> candidates, ushort port, bool byName, long now)
         {
             if (_done)
                 return;
-            _addresses = addresses;
+            _candidates = candidates;
             _port = port;
             _byName = byName;
             TryNext(Libc.ENETUNREACH, now);
@@ -166,10 +176,12 @@ public sealed class PortDialer : ITurnHandler
 
         private void TryNext(int error, long now)
         {
-            while (_next < _addresses.Length)
+            _wasRefused |= error == Libc.ECONNREFUSED;
+            while (_next < _candidates.Count)
             {
-                NetAddress address = _addresses[_next++];
-                FileDescriptor? socket = SocketOptions.Open(address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM);
+                (NetAddress address, ISocketSource? source) = _candidates[_next++];
+                int family = address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6;
+                FileDescriptor? socket = source is null ? SocketOptions.Open(family, Libc.SOCK_STREAM) : source.Open(family, Libc.SOCK_STREAM);
                 if (socket is null)
                 {
                     error = Libc.Errno;
@@ -186,7 +198,12 @@ public sealed class PortDialer : ITurnHandler
                 }
 
                 socket.Dispose();
+                _wasRefused |= error == Libc.ECONNREFUSED;
             }
+
+            // A host that answers, if only with a refusal, says more than one that cannot be reached.
+            if (_wasRefused)
+                error = Libc.ECONNREFUSED;
 
             // connect(2) calls it EADDRNOTAVAIL when this host has no address from which the target could be reached.
             RefuseCode code = error == Libc.EADDRNOTAVAIL ? RefuseCode.NetUnreachable : SocketOptions.ToRefuseCode(error);
@@ -199,7 +216,7 @@ public sealed class PortDialer : ITurnHandler
             _socket = null;
             Leave();
             Span<byte> info = stackalloc byte[TargetAddress.MaxLength];
-            int length = _byName ? new TargetAddress(_addresses[_next - 1], _port).Encode(info) : 0;
+            int length = _byName ? new TargetAddress(_candidates[_next - 1].Address, _port).Encode(info) : 0;
             stream.Accept(info[..length], now);
             dialer.OpenCount++;
             new SocketRelay(dialer._loop, socket, stream, early, _ended, () => dialer.OpenCount--).Start(now);
