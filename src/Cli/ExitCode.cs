@@ -101,6 +101,9 @@ internal static class ExitCode
     /// <summary>It is of another version.</summary>
     internal const int DaemonVersion = 82;
 
+    /// <summary>There is no such session to join.</summary>
+    internal const int NoSession = 83;
+
     /// <summary>The program for <c>connect -- CMD</c> could not be started, as shells have it.</summary>
     internal const int CommandNotFound = 127;
 

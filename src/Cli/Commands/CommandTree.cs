@@ -9,7 +9,14 @@ internal static class CommandTree
 {
     private const string Overview = """
 
+        Two ways in: connect puts this whole machine into the cluster; --run-shell and --run put one process tree there, with the pod's
+        environment, volumes and ports, and need no root where the kernel allows it.
+
         Examples:
+          telepresence --new-deployment quickstart --run-shell
+          telepresence --swap-deployment web --expose 8080 --run python3 server.py
+          telepresence --deployment web:proxy --namespace shop --run-shell
+          telepresence run -- curl http://hello/           in a session of another terminal; shell and env likewise
           sudo telepresence connect                        this machine joins the cluster of the current context
           sudo telepresence connect --namespace web        short names are those of namespace web
           sudo telepresence connect -- curl http://hello/  one command inside the cluster, then disconnect
@@ -45,20 +52,32 @@ internal static class CommandTree
     /// <param name="arguments">As the process got them.</param>
     internal static async Task<int> RunAsync(string[] arguments)
     {
-        // What stands behind "--" is the user's own command, whatever it looks like.
-        int separator = Array.IndexOf(arguments, "--");
+        // What stands behind "--", and behind "--run", is the user's own command, whatever it looks like.
+        int separator = Array.IndexOf(arguments, "--"), run = Array.IndexOf(arguments, "--run");
+        string[]? launched = null;
+        if (run >= 0 && (separator < 0 || run < separator))
+        {
+            launched = arguments[(run + 1)..];
+            arguments = arguments[..run];
+            separator = -1;
+        }
+
         string[] command = separator < 0 ? [] : arguments[(separator + 1)..];
         string[] own = separator < 0 ? arguments : arguments[..separator];
         if (own is ["help", .. string[] about])
             own = [.. about, "--help"];
-        RootCommand root = Build(command);
+        RootCommand root = Build(command, launched);
         ParseResult parsed = root.Parse(own, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
-        bool isConnect = parsed.CommandResult.Command.Name == "connect";
+        bool takesCommand = parsed.CommandResult.Command.Name is "connect" or "run";
         string verb = parsed.CommandResult.Command == root ? "" : parsed.CommandResult.Command.Name;
         if (parsed.Errors.Count > 0)
             return await RefuseAsync(verb, parsed.Errors[0].Message);
-        if (separator >= 0 && (!isConnect || command.Length == 0))
-            return await RefuseAsync(verb, isConnect ? "a command must stand behind --." : "only connect takes a command behind --.");
+        if (launched is not null && verb.Length > 0)
+            return await RefuseAsync(verb, "--run goes with no verb.");
+        if (separator >= 0 && (!takesCommand || command.Length == 0))
+            return await RefuseAsync(verb, takesCommand ? "a command must stand behind --." : "only connect and run take a command behind --; without a verb it is --run COMMAND.");
+        if (verb == "run" && command.Length == 0)
+            return await RefuseAsync(verb, "a command must stand behind --.");
         return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }
 
@@ -70,13 +89,17 @@ internal static class CommandTree
         return ExitCode.BadArguments;
     }
 
-    private static RootCommand Build(string[] command)
+    private static RootCommand Build(string[] command, string[]? launched)
     {
         RootCommand root = new("Puts this machine into a Kubernetes cluster: its Services, pods and names are reached as from a pod.");
         foreach (Option option in root.Options.Where(static option => option is VersionOption).ToArray())
             root.Options.Remove(option);
         root.Options.Add(new Option<bool>("--version") { Description = "Print the version and nothing else." });
+        LaunchCommandLine.AddTo(root, launched);
         root.Add(Connect(command));
+        root.Add(JoinCommandLine.Run(command));
+        root.Add(JoinCommandLine.Shell());
+        root.Add(JoinCommandLine.Env());
         root.Add(Status());
         root.Add(Quit());
         root.Add(Version());
@@ -154,21 +177,19 @@ internal static class CommandTree
         return version;
     }
 
-    private static Option<string> Output()
+    internal static Option<string> Output()
     {
         Option<string> output = new("--output") { Description = "Form of the output.", HelpName = "text|json", DefaultValueFactory = static _ => "text" };
         output.AcceptOnlyFromAmong("text", "json");
         return output;
     }
 
-    private static void AddExamples(Command command, string examples)
+    internal static void AddExamples(Command command, string examples)
     {
         HelpOption? help = command.Options.OfType<HelpOption>().FirstOrDefault();
         if (help is null)
             command.Options.Add(help = new HelpOption());
         help.Action = new HelpWithExamples((HelpAction)help.Action!, examples);
-        if (command is RootCommand)
-            command.SetAction(parsed => help.Action is HelpWithExamples shown ? shown.Invoke(parsed) : ExitCode.Success);
     }
 
     private sealed class HelpWithExamples(HelpAction help, string examples) : SynchronousCommandLineAction

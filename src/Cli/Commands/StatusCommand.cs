@@ -1,6 +1,7 @@
 using System.Text.Json;
 
 using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch;
 
 namespace Telepresence.Cli.Commands;
 
@@ -10,7 +11,10 @@ internal static class StatusCommand
     /// <summary>Runs the verb.</summary>
     internal static async Task<int> RunAsync(bool json, TextWriter output)
     {
+        Task<IReadOnlyList<SessionDescription>> sessions = SessionFinder.ListAsync(InvokingUser.Resolve());
         StatusReport report = await AskAsync();
+        if (await sessions is { Count: > 0 } found)
+            report = report with { Connections = found };
         if (json)
             await output.WriteLineAsync(JsonSerializer.Serialize(report, MessageJson.Default.StatusReport));
         else

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 
 using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch;
 
 namespace Telepresence.Cli.Commands;
 
@@ -15,6 +16,8 @@ internal static class StatusText
         FormatUser(text, report.UserDaemon);
         FormatRoot(text, report.RootDaemon);
         FormatProxy(text, report.TrafficManager);
+        foreach (SessionDescription session in report.Connections ?? [])
+            FormatSession(text, session);
         return Terminal.Printable(text.ToString());
     }
 
@@ -88,6 +91,26 @@ internal static class StatusText
             ("Round trip", proxy.RoundTripMs is { } milliseconds ? string.Create(CultureInfo.InvariantCulture, $"{milliseconds} ms") : null),
             ("Connections", proxy.Connections?.ToString(CultureInfo.InvariantCulture)),
             ("Links so far", proxy.Links?.ToString(CultureInfo.InvariantCulture)),
+        ]);
+    }
+
+    private static void FormatSession(StringBuilder text, SessionDescription session)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"Session {session.Name}: {session.Status}\n");
+        Table(text, 2,
+        [
+            ("Version", "v" + session.Version),
+            ("Process", session.Pid.ToString(CultureInfo.InvariantCulture)),
+            ("Error", session.Error),
+            ("Kubernetes server", session.KubernetesServer),
+            ("Kubernetes context", session.KubernetesContext),
+            ("Namespace", session.Namespace),
+            ("Deployment", session.Workload),
+            ("Pod", session.Pod),
+            ("Method", session.Method),
+            ("Exposed ports", session.Exposed is null ? null : string.Join(' ', session.Exposed)),
+            ("Volumes", session.Root),
+            ("Log", session.LogFile),
         ]);
     }
 

@@ -20,6 +20,8 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
     /// <summary>Whether results go to standard error, because standard output belongs to the user's own command.</summary>
     internal bool OutputIsTaken { get; init; }
 
+    private string Name => verb.Length == 0 ? "telepresence" : $"telepresence {verb}";
+
     /// <summary>A result.</summary>
     internal void Say(string line)
     {
@@ -44,7 +46,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json)
             _failure = sentence;
         else
-            error.WriteLine(Printable($"telepresence {verb}: error: {sentence}"));
+            error.WriteLine(Printable($"{Name}: error: {sentence}"));
     }
 
     /// <summary>
@@ -58,7 +60,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json && !OutputIsTaken)
             output.WriteLine(JsonSerializer.Serialize(new CommandResult(verb, Text(_said), Text(_noted), _failure), CommandJson.Default.CommandResult));
         else if (json && _failure is not null)
-            error.WriteLine(Printable($"telepresence {verb}: error: {_failure}"));
+            error.WriteLine(Printable($"{Name}: error: {_failure}"));
     }
 
     private static string? Text(StringBuilder text) => text.Length == 0 ? null : text.ToString();

@@ -11,10 +11,10 @@ internal sealed class FileLog : IDisposable
     private const long LongestBytes = 10 * 1024 * 1024;
 
     private readonly Lock _lock = new();
-    private readonly FileStream? _file;
+    private readonly Stream? _file;
     private readonly bool _verbose;
 
-    private FileLog(string path, FileStream? file, bool verbose)
+    private FileLog(string path, Stream? file, bool verbose)
     {
         Path = path;
         _file = file;
@@ -50,6 +50,23 @@ internal sealed class FileLog : IDisposable
         {
             return new FileLog($"{path} (which cannot be written: {fault.Message})", null, verbose);
         }
+    }
+
+    /// <summary>Opens a log of one session: a file that is there goes first; <c>-</c> is standard output.</summary>
+    internal static FileLog OpenNew(string path, bool verbose)
+    {
+        if (path == "-")
+            return new FileLog("standard output", Console.OpenStandardOutput(), verbose);
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return new FileLog($"{path} (which cannot be written: {fault.Message})", null, verbose);
+        }
+
+        return Open(path, verbose);
     }
 
     /// <summary>Writes a line. One that cannot be written (the disk is full) is lost: it must not keep anybody from undoing.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
+using Telepresence.Cli.Launch;
 using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Daemon;
@@ -53,6 +54,12 @@ internal enum MessageKind
 
     /// <summary>Undo and end (root daemon → user daemon).</summary>
     Stop,
+
+    /// <summary>Describe the session (front end → session process).</summary>
+    Describe,
+
+    /// <summary>Say how a program is run in the session (front end → session process).</summary>
+    Enter,
 }
 
 /// <summary>One message; which parts it has depends on its kind.</summary>
@@ -77,6 +84,10 @@ internal sealed record Message
     public NetworkReport? Report { get; init; }
 
     public StatusReport? Status { get; init; }
+
+    public SessionDescription? Session { get; init; }
+
+    public SessionEntry? Entry { get; init; }
 
     /// <summary>Descriptors that travel with it between the daemons.</summary>
     [JsonIgnore]

@@ -1,5 +1,7 @@
 using System.Text.Json.Serialization;
 
+using Telepresence.Cli.Launch;
+
 namespace Telepresence.Cli.Daemon;
 
 /// <summary>What <c>status</c> shows. The JSON keys are part of the program's interface; empty ones are left out.</summary>
@@ -10,6 +12,9 @@ internal sealed record StatusReport
     public UserDaemonStatus UserDaemon { get; init; } = new();
 
     public ProxyStatus TrafficManager { get; init; } = new();
+
+    /// <summary>The user's sessions of the form without a verb.</summary>
+    public IReadOnlyList<SessionDescription>? Connections { get; init; }
 }
 
 /// <summary>The part about the machine.</summary>

@@ -1,0 +1,31 @@
+using System.Text.Json.Serialization;
+
+using Telepresence.Cli.Machine;
+
+namespace Telepresence.Cli.Launch;
+
+/// <summary>A session's directory; the undo removes it with what is in it.</summary>
+/// <param name="Path">Absolute.</param>
+public sealed record SessionDirectoryChange(string Path) : Change
+{
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override string Description => $"directory {Path}";
+
+    /// <inheritdoc/>
+    public override Task ApplyAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public override Task UndoAsync(CancellationToken cancellation)
+    {
+        if (!Directory.Exists(Path))
+            return Task.CompletedTask;
+
+        // What is mounted in it is somebody's data: its own change comes first, and when that failed, this one does.
+        string inside = Path + "/";
+        if (File.ReadLines("/proc/self/mounts").Any(line => line.Split(' ') is [_, string point, ..] && (point == Path || point.StartsWith(inside, StringComparison.Ordinal))))
+            throw new IOException($"something is still mounted in {Path}");
+        Directory.Delete(Path, recursive: true);
+        return Task.CompletedTask;
+    }
+}
