@@ -105,11 +105,13 @@ public sealed class DatagramDialer : ITurnHandler
         }
 
         NetAddress address = target.Address;
-        int family = address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6;
-        FileDescriptor? socket = source is null ? SocketOptions.Open(family, Libc.SOCK_DGRAM, protocol) : source.Open(family, Libc.SOCK_DGRAM);
+        int error = 0;
+        FileDescriptor? socket = source is null
+            ? SocketOptions.Open(address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_DGRAM, protocol)
+            : new DialCandidate(address, source).Open(Libc.SOCK_DGRAM, out error);
         if (socket is null)
         {
-            Refuse(stream, Libc.Errno, protocol, now);
+            Refuse(stream, source is null ? Libc.Errno : error, protocol, now);
             return null;
         }
 
@@ -117,7 +119,7 @@ public sealed class DatagramDialer : ITurnHandler
             SocketOptions.Set(socket.Number, Libc.IPPROTO_IP, Libc.IP_RECVERR, 1);
         else
             SocketOptions.Set(socket.Number, Libc.IPPROTO_IPV6, Libc.IPV6_RECVERR, 1);
-        int error = SocketOptions.Connect(socket, address, target.Port);
+        error = SocketOptions.Connect(socket, address, target.Port);
         if (error == 0)
             return socket;
         socket.Dispose();

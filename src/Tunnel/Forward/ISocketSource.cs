@@ -1,19 +1,36 @@
 using Telepresence.Tunnel.Io;
-using Telepresence.Tunnel.Wire;
 
 namespace Telepresence.Tunnel.Forward;
 
-/// <summary>Makes sockets in a network namespace: one belongs to the namespace in which it was made, whoever uses it.</summary>
+/// <summary>
+/// Where new sockets come from. A socket belongs to the network namespace in which it was made, whoever uses it later, so this decides
+/// whose loopback and whose routes a connection takes.
+/// </summary>
 public interface ISocketSource
 {
-    /// <summary>Makes a socket, non-blocking and closed on exec. It never waits.</summary>
-    /// <param name="family">AF_INET or AF_INET6.</param>
-    /// <param name="type">SOCK_STREAM or SOCK_DGRAM.</param>
-    /// <returns>Null when there is none to be had now; <see cref="Libc.Errno"/> says why.</returns>
-    FileDescriptor? Open(int family, int type);
+    /// <summary>Makes a socket, unbound, non-blocking and closed on exec. Does not wait longer than a system call or two would.</summary>
+    /// <param name="family">2 for IPv4, 10 for IPv6, as in socket(2).</param>
+    /// <param name="type">1 for TCP, 2 for UDP.</param>
+    /// <param name="errno">Why there is none, or 0.</param>
+    /// <returns>The socket, or null.</returns>
+    FileDescriptor? Open(int family, int type, out int errno);
 }
 
-/// <summary>One way in which a connection may come about.</summary>
-/// <param name="Address">Where to.</param>
-/// <param name="Source">In which namespace; null for this process's own.</param>
-public readonly record struct DialCandidate(NetAddress Address, ISocketSource? Source = null);
+/// <summary>Sockets of this process's own network namespace.</summary>
+public sealed class OwnSockets : ISocketSource
+{
+    /// <summary>The one there is.</summary>
+    public static OwnSockets Instance { get; } = new();
+
+    private OwnSockets()
+    {
+    }
+
+    /// <inheritdoc/>
+    public FileDescriptor? Open(int family, int type, out int errno)
+    {
+        FileDescriptor? socket = SocketOptions.Open(family, type);
+        errno = socket is null ? Libc.Errno : 0;
+        return socket;
+    }
+}

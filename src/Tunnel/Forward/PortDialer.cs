@@ -179,17 +179,12 @@ public sealed class PortDialer : ITurnHandler
             _wasRefused |= error == Libc.ECONNREFUSED;
             while (_next < _candidates.Count)
             {
-                (NetAddress address, ISocketSource? source) = _candidates[_next++];
-                int family = address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6;
-                FileDescriptor? socket = source is null ? SocketOptions.Open(family, Libc.SOCK_STREAM) : source.Open(family, Libc.SOCK_STREAM);
+                DialCandidate candidate = _candidates[_next++];
+                FileDescriptor? socket = candidate.Open(Libc.SOCK_STREAM, out error);
                 if (socket is null)
-                {
-                    error = Libc.Errno;
                     continue;
-                }
-
                 SocketOptions.PrepareConnection(socket.Number);
-                error = SocketOptions.Connect(socket, address, _port);
+                error = SocketOptions.Connect(socket, candidate.Address, _port);
                 if (error is 0 or Libc.EINPROGRESS)
                 {
                     _socket = socket;

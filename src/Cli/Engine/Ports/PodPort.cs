@@ -30,9 +30,7 @@ internal sealed class PodPort : IEngineService, IReadyHandler
     {
         _scope = scope;
         _port = port;
-        FileDescriptor? socket = local.Inside is { } inside ? inside.Open(Libc.AF_INET, Libc.SOCK_STREAM) : SocketOptions.Open(Libc.AF_INET, Libc.SOCK_STREAM);
-        if (socket is null)
-            throw Refused(Libc.Errno);
+        FileDescriptor socket = (local.Inside ?? OwnSockets.Instance).Open(Libc.AF_INET, Libc.SOCK_STREAM, out int errno) ?? throw Refused(errno);
         SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
         int error = SocketOptions.Bind(socket, Loopback, port, Libc.AF_INET);
         if (error == 0 && Libc.listen(socket.Number, Backlog) != 0)

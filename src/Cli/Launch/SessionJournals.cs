@@ -1,0 +1,47 @@
+using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Machine;
+
+namespace Telepresence.Cli.Launch;
+
+/// <summary>Takes back what sessions left whose process, and whose guardian, were killed.</summary>
+internal static class SessionJournals
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
+    /// <summary>Undoes what the journals of dead sessions hold.</summary>
+    /// <returns>A sentence for each thing that could not be taken back.</returns>
+    internal static async Task<IReadOnlyList<string>> UndoDeadAsync(InvokingUser user, CancellationToken cancellation)
+    {
+        List<string> left = [];
+        foreach (string path in SessionPlaces.JournalFiles(user))
+            left.AddRange(await UndoAsync(path, cancellation));
+        return left;
+    }
+
+    /// <summary>Undoes what one journal holds, unless its process lives; an empty one is removed.</summary>
+    internal static async Task<IReadOnlyList<string>> UndoAsync(string path, CancellationToken cancellation)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(Limit);
+        try
+        {
+            using Journal journal = Journal.OpenAt(path);
+            IReadOnlyList<string> left = await journal.UndoAllAsync(limit.Token);
+            if (left.Count == 0)
+                File.Delete(path);
+            return left;
+        }
+        catch (IOException fault) when (Journal.IsTaken(fault))
+        {
+            return [];
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return [$"The journal {path} of an earlier session cannot be read: {fault.Message}"];
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return [$"What the journal {path} of an earlier session holds was not taken back in time; the next session tries again."];
+        }
+    }
+}
