@@ -1,0 +1,66 @@
+using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch;
+using Telepresence.Cli.Machine;
+
+namespace Telepresence.Cli.Tests.Launch;
+
+public sealed class SessionPlacesTests : IDisposable
+{
+    private readonly string _runtime = Directory.CreateTempSubdirectory("telepresence-test-").FullName;
+
+    public void Dispose() => Directory.Delete(_runtime, recursive: true);
+
+    [Fact]
+    public void A_session_s_directory_is_the_user_s_alone()
+    {
+        string directory = SessionPlaces.Make(User, "one");
+        Assert.StartsWith(_runtime, directory, StringComparison.Ordinal);
+        Assert.Equal(DaemonPaths.Private, File.GetUnixFileMode(directory));
+    }
+
+    [Fact]
+    public void A_directory_that_others_may_enter_is_refused()
+    {
+        Directory.CreateDirectory(SessionPlaces.Sessions(User), DaemonPaths.Private | UnixFileMode.OtherExecute);
+        UserError error = Assert.Throws<UserError>(() => SessionPlaces.Make(User, "one"));
+        Assert.Equal(ExitCode.DaemonStart, error.ExitCode);
+        Assert.Contains("nobody else may enter", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_directory_of_somebody_else_is_refused()
+    {
+        string sessions = Directory.CreateDirectory(SessionPlaces.Sessions(User), DaemonPaths.Private).FullName;
+        Posix.ChangeOwner(sessions, 65534, 65534);
+        Assert.Throws<UserError>(() => SessionPlaces.Make(User, "one"));
+    }
+
+    [Fact]
+    public async Task The_undo_removes_a_session_s_directory_and_what_is_in_it()
+    {
+        string directory = SessionPlaces.Make(User, "one");
+        File.WriteAllText(Path.Combine(directory, "file"), "x");
+        SessionDirectoryChange change = new(directory);
+        await change.UndoAsync(default);
+        Assert.False(Directory.Exists(directory));
+        await change.UndoAsync(default);
+    }
+
+    [Fact]
+    public async Task The_journals_of_dead_sessions_are_undone_and_those_of_the_living_are_not()
+    {
+        string dead = SessionPlaces.Make(User, "dead"), living = SessionPlaces.Make(User, "living");
+        using (Journal journal = Journal.OpenAt(SessionPlaces.Journal(User, "dead")))
+            await journal.ApplyAsync(new SessionDirectoryChange(dead), default);
+        using Journal held = Journal.OpenAt(SessionPlaces.Journal(User, "living"));
+        await held.ApplyAsync(new SessionDirectoryChange(living), default);
+
+        Assert.Empty(await SessionJournals.UndoDeadAsync(User, default));
+
+        Assert.False(Directory.Exists(dead));
+        Assert.False(File.Exists(SessionPlaces.Journal(User, "dead")));
+        Assert.True(Directory.Exists(living));
+    }
+
+    private InvokingUser User => new(0, 0, "tester", _runtime, new Dictionary<string, string> { ["XDG_RUNTIME_DIR"] = _runtime, ["XDG_STATE_HOME"] = Path.Combine(_runtime, "state") });
+}
