@@ -27,9 +27,10 @@ internal static class SessionPlaces
         string sessions = Sessions(user), directory = Path.Combine(sessions, id);
         try
         {
-            Directory.CreateDirectory(directory, DaemonPaths.Private);
             foreach (string part in (ReadOnlySpan<string>)[Path.GetDirectoryName(sessions)!, sessions, directory])
             {
+                Directory.CreateDirectory(part, DaemonPaths.Private);
+
                 // /tmp is everybody's: whoever made the directory first could read what is put there.
                 if (Posix.OwnerOf(part) != Posix.geteuid() || File.GetUnixFileMode(part) != DaemonPaths.Private || new FileInfo(part).LinkTarget is not null)
                     throw new UserError(ExitCode.DaemonStart, $"{part} must be a directory that belongs to {user.Name} and that nobody else may enter; remove it, or set XDG_RUNTIME_DIR.");

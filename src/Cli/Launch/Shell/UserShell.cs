@@ -54,9 +54,12 @@ internal sealed record UserShell(IReadOnlyList<string> Command, IReadOnlyDiction
         return new UserShell([shell, "-i"], new Dictionary<string, string> { ["ZDOTDIR"] = ours });
     }
 
-    // In PS1, a backslash begins an escape, and $ and ` an expansion.
-    private static string Escaped(string prompt) =>
-        prompt.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("$", "\\$", StringComparison.Ordinal).Replace("`", "\\`", StringComparison.Ordinal);
+    // bash reads PS1 twice: backslash escapes first (a lone \$ would become # for root), then $ and ` as in double quotes.
+    private static string Escaped(string prompt)
+    {
+        string quoted = prompt.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("$", "\\$", StringComparison.Ordinal).Replace("`", "\\`", StringComparison.Ordinal);
+        return quoted.Replace("\\", "\\\\", StringComparison.Ordinal);
+    }
 
     private static string Printable(string context) => string.Concat(context.Where(static c => !char.IsControl(c)));
 }
