@@ -62,6 +62,18 @@ internal static class ExitCode
     /// <summary>The namespace does not exist.</summary>
     internal const int NamespaceMissing = 54;
 
+    /// <summary>There is no such Deployment.</summary>
+    internal const int WorkloadMissing = 55;
+
+    /// <summary>The Deployment has no such container, or none that runs the proxy.</summary>
+    internal const int ContainerMissing = 56;
+
+    /// <summary>Somebody else holds the Deployment.</summary>
+    internal const int WorkloadHeld = 57;
+
+    /// <summary>An object of that name exists and is not ours to replace.</summary>
+    internal const int NotOurs = 58;
+
     /// <summary>60–69 local network: there is no /dev/net/tun.</summary>
     internal const int TunMissing = 60;
 

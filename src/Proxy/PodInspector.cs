@@ -15,11 +15,21 @@ internal sealed class PodInspector(string version, DateTimeOffset startedAt, IRe
 {
     private const int CapNetBindService = 10;
 
-    // What the image brings along, and what the spec says to the proxy alone.
-    private static readonly string[] OwnVariables =
-        ["PATH", "HOME", "HOSTNAME", "PWD", "SHLVL", "_", ProxySettings.PortVariable, ProxySettings.KeyHashVariable, ProxySettings.SessionTimeoutVariable];
+    // What the spec says to the proxy alone.
+    private static readonly string[] Settings =
+        [ProxySettings.PortVariable, ProxySettings.KeyHashVariable, ProxySettings.SessionTimeoutVariable, ProxySettings.RestoreVariable];
 
-    private static readonly string[] OwnPrefixes = ["DOTNET_", "TELEPRESENCE_IMAGE_"];
+    /// <summary>What the image sets, word for word (scripts/image, Dockerfile). Another value of the same name is the spec's.</summary>
+    internal static readonly IReadOnlyDictionary<string, string> ImageVariables = new Dictionary<string, string>
+    {
+        ["PATH"] = "/opt/telepresence",
+        ["DOTNET_EnableDiagnostics"] = "0",
+        ["DOTNET_TieredPGO"] = "0",
+        ["DOTNET_GCgen0size"] = "0x400000",
+    };
+
+    // What container runtimes set, where the spec does not.
+    private static readonly string[] RuntimeHomes = ["/", "/root", "/home/telepresence"];
 
     internal PodReport Inspect() => new()
     {
@@ -31,20 +41,30 @@ internal sealed class PodInspector(string version, DateTimeOffset startedAt, IRe
         Routes = [.. RouteTable.ParseIPv4(Lines("/proc/net/route")).Concat(RouteTable.ParseIPv6(Lines("/proc/net/ipv6_route"))).Distinct()],
         ResolvConf = File.Exists(NameServers.ResolvConfPath) ? File.ReadAllText(NameServers.ResolvConfPath) : "",
         NameServers = [.. nameServers.Select(static server => server.ToString())],
-        Environment = DeclaredEnvironment(Environment.GetEnvironmentVariables()),
+        Environment = Variables(Environment.GetEnvironmentVariables(), ofImage: false),
+        ImageEnvironment = Variables(Environment.GetEnvironmentVariables(), ofImage: true),
         MayPing = DatagramDialer.MayPing(),
         LowestPort = LowestPort(),
         ServesFiles = File.Exists(FilesHost.ServerPath),
     };
 
-    internal static IReadOnlyDictionary<string, string> DeclaredEnvironment(IDictionary variables) =>
+    /// <summary>The variables that may be the image's, or those that are the spec's for certain; never the proxy's own settings.</summary>
+    internal static IReadOnlyDictionary<string, string> Variables(IDictionary variables, bool ofImage) =>
         new SortedDictionary<string, string>(
             variables.Cast<DictionaryEntry>()
                 .Select(static entry => ((string)entry.Key, Value: (string?)entry.Value ?? ""))
-                .Where(static entry => !OwnVariables.Contains(entry.Item1)
-                    && !OwnPrefixes.Any(prefix => entry.Item1.StartsWith(prefix, StringComparison.Ordinal)))
+                .Where(entry => !Settings.Contains(entry.Item1) && IsOfImage(entry.Item1, entry.Value) == ofImage)
                 .ToDictionary(static entry => entry.Item1, static entry => entry.Value),
             StringComparer.Ordinal);
+
+    private static bool IsOfImage(string name, string value) => name switch
+    {
+        "HOSTNAME" => value == Environment.MachineName,
+        "HOME" => RuntimeHomes.Contains(value),
+        "PWD" or "SHLVL" or "_" => true,
+        "TERM" => value == "xterm",
+        _ => ImageVariables.GetValueOrDefault(name) == value,
+    };
 
     private static IEnumerable<string> AddressesOf(NetworkInterface device) =>
         from address in device.GetIPProperties().UnicastAddresses

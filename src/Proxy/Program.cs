@@ -53,6 +53,7 @@ static int Serve(ProxySettings settings, string version)
     Log($"telepresence-proxy {version}");
     host.Listen(settings.Port);
     using Farewell farewell = new(host);
+    using Restorer? restorer = settings.Restore is { } order ? new Restorer(host, order, () => RestoreClient.InPod(order), TimeProvider.System, Log) : null;
     loop.Run();
     Log("stopped");
     return 0;

@@ -58,6 +58,9 @@ internal sealed class ProxyHost : IDisposable
     /// <summary>Whether a session still has a link over which its goodbye may be on its way.</summary>
     internal bool HasLinks => _acceptor.Sessions.Any(static session => session.IsLinkUp && session.HasOutput);
 
+    /// <summary>Whether a session has a link.</summary>
+    internal bool HasClient => _acceptor.Sessions.Any(static session => session.IsLinkUp && session.State != SessionState.Ended);
+
     /// <summary>Opens the door on the pod's loopback, both families.</summary>
     /// <param name="port">The port; 0 for any.</param>
     /// <exception cref="IOException">The port is taken.</exception>

@@ -4,12 +4,13 @@ namespace Telepresence.Proxy;
 
 /// <summary>What the pod's spec tells the proxy, through environment variables.</summary>
 /// <param name="Port">TELEPRESENCE_PORT: the loopback port that the port-forward reaches; 7700.</param>
-/// <param name="KeyHash">TELEPRESENCE_KEY_HASH: SHA-256 of the session key, 64 hex digits. The key itself never stands in a spec.</param>
+/// <param name="KeyHash">TELEPRESENCE_KEY_HASH: SHA-256 of the session key, 64 hex digits. The key itself never stands in a spec. Null when not set: the first client's key is the one.</param>
 /// <param name="SessionTimeout">TELEPRESENCE_SESSION_TIMEOUT: for how many seconds a session waits for its client to come back; 900. In microseconds here.</param>
-internal sealed record ProxySettings(ushort Port, byte[] KeyHash, long SessionTimeout)
+/// <param name="Restore">TELEPRESENCE_RESTORE: what this pod stands in for, as JSON (<see cref="RestoreOrder"/>); null when for nothing.</param>
+internal sealed record ProxySettings(ushort Port, byte[]? KeyHash, long SessionTimeout, RestoreOrder? Restore = null)
 {
     internal const string PortVariable = "TELEPRESENCE_PORT", KeyHashVariable = "TELEPRESENCE_KEY_HASH",
-        SessionTimeoutVariable = "TELEPRESENCE_SESSION_TIMEOUT";
+        SessionTimeoutVariable = "TELEPRESENCE_SESSION_TIMEOUT", RestoreVariable = "TELEPRESENCE_RESTORE";
 
     private const int DefaultPort = 7700, DefaultSessionTimeoutSeconds = 900, KeyHashLength = 32;
 
@@ -18,7 +19,8 @@ internal sealed record ProxySettings(ushort Port, byte[] KeyHash, long SessionTi
     internal static ProxySettings Read(Func<string, string?> variable) => new(
         ReadPort(variable),
         ReadKeyHash(variable(KeyHashVariable)),
-        1_000_000L * ReadNumber(variable(SessionTimeoutVariable), SessionTimeoutVariable, DefaultSessionTimeoutSeconds, 1, 7 * 24 * 3600));
+        1_000_000L * ReadNumber(variable(SessionTimeoutVariable), SessionTimeoutVariable, DefaultSessionTimeoutSeconds, 1, 7 * 24 * 3600),
+        RestoreOrder.Parse(variable(RestoreVariable)));
 
     /// <summary>Reads the port alone; a probe needs no more.</summary>
     /// <exception cref="FormatException">As for <see cref="Read"/>.</exception>
@@ -34,10 +36,12 @@ internal sealed record ProxySettings(ushort Port, byte[] KeyHash, long SessionTi
         throw new FormatException($"{name} is \"{text}\"; it must be a number from {least} to {most}.");
     }
 
-    private static byte[] ReadKeyHash(string? text)
+    private static byte[]? ReadKeyHash(string? text)
     {
+        if (string.IsNullOrEmpty(text))
+            return null;
         if (text is { Length: 2 * KeyHashLength } && text.All(char.IsAsciiHexDigit))
             return Convert.FromHexString(text);
-        throw new FormatException($"{KeyHashVariable} must be set to the SHA-256 of the session key, {2 * KeyHashLength} hex digits.");
+        throw new FormatException($"{KeyHashVariable} must be the SHA-256 of the session key, {2 * KeyHashLength} hex digits, or not be set.");
     }
 }

@@ -39,6 +39,12 @@ public sealed class ImageTests : IDisposable
     }
 
     [Fact]
+    public void Its_variables_are_those_that_the_proxy_knows_for_the_images_own() =>
+        Assert.Equal(
+            PodInspector.ImageVariables.Select(static variable => $"{variable.Key}={variable.Value}").Order(StringComparer.Ordinal),
+            _archive.Config.GetProperty("config").GetProperty("Env").EnumerateArray().Select(static variable => variable.GetString()).Order(StringComparer.Ordinal));
+
+    [Fact]
     public void Nothing_in_it_is_a_shell_setuid_or_newer_than_the_epoch()
     {
         _archive.Unpack(_root);

@@ -45,17 +45,30 @@ public sealed class PodInspectorTests
     }
 
     [Fact]
-    public void The_environment_is_what_the_container_declares()
+    public void The_environment_is_what_the_container_declares_and_apart_from_it_what_may_be_the_images()
     {
         Hashtable variables = new()
         {
-            ["PATH"] = "/usr/bin",
+            ["PATH"] = "/opt/telepresence",
             ["DOTNET_TieredPGO"] = "0",
-            ["HOSTNAME"] = "pod-1",
+            ["HOSTNAME"] = Environment.MachineName,
+            ["HOME"] = "/home/telepresence",
             ["TELEPRESENCE_KEY_HASH"] = "secret",
+            ["TELEPRESENCE_RESTORE"] = "{}",
             ["MYENV"] = "hello",
             ["KUBERNETES_SERVICE_HOST"] = "10.96.0.1",
         };
-        Assert.Equal(["KUBERNETES_SERVICE_HOST", "MYENV"], PodInspector.DeclaredEnvironment(variables).Keys);
+        Assert.Equal(["KUBERNETES_SERVICE_HOST", "MYENV"], PodInspector.Variables(variables, ofImage: false).Keys);
+        Assert.Equal(["DOTNET_TieredPGO", "HOME", "HOSTNAME", "PATH"], PodInspector.Variables(variables, ofImage: true).Keys);
+    }
+
+    // As from a ConfigMap with envFrom, whose names no spec has.
+    [Fact]
+    public void A_variable_of_the_images_name_with_another_value_is_the_containers_own()
+    {
+        Hashtable variables = new() { ["PATH"] = "/app/bin", ["DOTNET_ENVIRONMENT"] = "Production", ["DOTNET_TieredPGO"] = "1", ["HOME"] = "/data" };
+
+        Assert.Equal(["DOTNET_ENVIRONMENT", "DOTNET_TieredPGO", "HOME", "PATH"], PodInspector.Variables(variables, ofImage: false).Keys);
+        Assert.Empty(PodInspector.Variables(variables, ofImage: true));
     }
 }

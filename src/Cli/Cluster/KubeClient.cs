@@ -14,13 +14,13 @@ namespace Telepresence.Cli.Cluster;
 internal sealed class KubeClient : IDisposable
 {
     private static readonly TimeSpan DefaultLimit = TimeSpan.FromSeconds(15);
-    private static readonly MediaTypeHeaderValue Json = new("application/json");
     private static readonly Uri Base = new("http://localhost");
 
     private readonly HttpMessageInvoker _http;
     private readonly string _server;
     private readonly Func<string> _proxyError;
     private readonly TimeSpan _limit;
+    private TimeSpan _ahead;
 
     /// <summary>Makes a client; nothing is sent yet.</summary>
     /// <param name="socketPath">Gives the Unix socket's path at each new connection.</param>
@@ -53,6 +53,9 @@ internal sealed class KubeClient : IDisposable
             },
         });
     }
+
+    /// <summary>The time by the API server's clock, as its last answer told it: the one clock that several laptops share.</summary>
+    internal DateTimeOffset ServerTime => DateTimeOffset.UtcNow + _ahead;
 
     /// <summary>Reads an object or a list.</summary>
     internal async Task<T> GetAsync<T>(KubeRequest request, JsonTypeInfo<T> type, CancellationToken cancellation)
@@ -191,7 +194,7 @@ internal sealed class KubeClient : IDisposable
         if (body is not null)
         {
             message.Content = new ByteArrayContent(body);
-            message.Content.Headers.ContentType = Json;
+            message.Content.Headers.ContentType = new MediaTypeHeaderValue(request.ContentType);
         }
 
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -200,6 +203,8 @@ internal sealed class KubeClient : IDisposable
         {
             // HttpMessageInvoker returns when the headers are there; a watch's body goes on for as long as it likes.
             HttpResponseMessage answer = await _http.SendAsync(message, limit.Token);
+            if (answer.Headers.Date is { } date)
+                _ahead = date - DateTimeOffset.UtcNow;
             if (answer.IsSuccessStatusCode)
                 return answer;
             using (answer)

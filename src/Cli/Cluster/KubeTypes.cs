@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Telepresence.Cli.Cluster;
@@ -99,6 +100,8 @@ internal sealed record PodSpec
 
     public int? TerminationGracePeriodSeconds { get; init; }
 
+    public string? ServiceAccountName { get; init; }
+
     public PodSecurityContext? SecurityContext { get; init; }
 
     public IReadOnlyList<Container>? Containers { get; init; }
@@ -129,11 +132,18 @@ internal sealed record Container
 
     public string? ImagePullPolicy { get; init; }
 
+    public IReadOnlyList<DeclaredPort>? Ports { get; init; }
+
     public IReadOnlyList<EnvironmentVariable>? Env { get; init; }
 
     public ResourceRequirements? Resources { get; init; }
 
     public ContainerSecurityContext? SecurityContext { get; init; }
+}
+
+internal sealed record DeclaredPort(int ContainerPort)
+{
+    public string? Protocol { get; init; }
 }
 
 internal sealed record EnvironmentVariable(string Name, string Value);
@@ -169,6 +179,8 @@ internal sealed record PodStatus
     public string? HostIP { get; init; }
 
     public IReadOnlyList<Condition>? Conditions { get; init; }
+
+    public IReadOnlyList<ContainerStatus>? InitContainerStatuses { get; init; }
 
     public IReadOnlyList<ContainerStatus>? ContainerStatuses { get; init; }
 }
@@ -217,10 +229,32 @@ internal sealed record ServiceSpec
 
     public IReadOnlyList<string>? IpFamilies { get; init; }
 
+    public Dictionary<string, string>? Selector { get; init; }
+
     public IReadOnlyList<ServicePort>? Ports { get; init; }
 }
 
-internal sealed record ServicePort(int Port);
+internal sealed record ServicePort(int Port)
+{
+    public string? Name { get; init; }
+
+    public string? Protocol { get; init; }
+}
+
+internal sealed record EventObject
+{
+    public required ObjectMeta Metadata { get; init; }
+
+    public string? Type { get; init; }
+
+    public string? Reason { get; init; }
+
+    public string? Message { get; init; }
+
+    public DateTimeOffset? LastTimestamp { get; init; }
+
+    public DateTimeOffset? EventTime { get; init; }
+}
 
 internal sealed record Node
 {
@@ -272,5 +306,8 @@ internal sealed record KubeconfigContext(string? Cluster, string? Namespace);
 [JsonSerializable(typeof(KubeList<Deployment>))]
 [JsonSerializable(typeof(WatchEvent<JsonElement>))]
 [JsonSerializable(typeof(Pod))]
+[JsonSerializable(typeof(KubeList<EventObject>))]
+[JsonSerializable(typeof(KubeList<JsonObject>))]
+[JsonSerializable(typeof(JsonObject))]
 [JsonSerializable(typeof(KubeconfigView))]
 internal sealed partial class KubeJson : JsonSerializerContext;

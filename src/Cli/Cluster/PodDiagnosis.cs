@@ -33,16 +33,20 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
     /// <summary>Why the last attempt to pull the image failed; what follows only says that it is tried more seldom.</summary>
     internal string? PullFailure { get; init; }
 
-    /// <summary>Whether the container has ended, so that its log says why.</summary>
-    internal bool HasLog { get; init; }
+    /// <summary>The container that has ended, so that its log says why; null when none has.</summary>
+    internal string? LogOf { get; init; }
+
+    /// <summary>The pod whose events may say more than its status: it is on a node, and does not start.</summary>
+    internal Pod? Silent { get; init; }
 
     /// <summary>Looks at what the watches brought so far.</summary>
     /// <param name="deployment">The Deployment, or null when it was not seen yet.</param>
     /// <param name="pods">Its pods, in any order.</param>
-    internal static PodDiagnosis Examine(Deployment? deployment, IEnumerable<Pod> pods)
+    /// <param name="container">The container that runs the proxy.</param>
+    internal static PodDiagnosis Examine(Deployment? deployment, IEnumerable<Pod> pods, string container = ProxyDeployment.ContainerName)
     {
         Pod? pod = pods.Where(static pod => pod.Metadata.DeletionTimestamp is null).OrderByDescending(static pod => pod.Status?.Phase == "Running").ThenBy(static pod => pod.Status?.Phase == "Failed").FirstOrDefault();
-        return pod is null ? WithoutPod(deployment) : OfPod(pod);
+        return pod is null ? WithoutPod(deployment) : OfPod(pod, container);
     }
 
     private static PodDiagnosis WithoutPod(Deployment? deployment)
@@ -59,34 +63,54 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
         };
     }
 
-    private static PodDiagnosis OfPod(Pod pod)
+    private static PodDiagnosis OfPod(Pod pod, string wanted)
     {
         string name = pod.Metadata.Name ?? "";
         PodStatus status = pod.Status ?? new PodStatus();
-        ContainerStatus? container = status.ContainerStatuses?.FirstOrDefault(static status => status.Name == ProxyDeployment.ContainerName);
+        ContainerStatus? container = status.ContainerStatuses?.FirstOrDefault(status => status.Name == wanted);
         if (status.Phase == "Failed")
         {
             bool sysctls = status.Reason is "SysctlForbidden" or "Forbidden" || (status.Message ?? "").Contains("sysctl", StringComparison.OrdinalIgnoreCase);
             return new PodDiagnosis(PodProgress.Failed, $"The node refuses the proxy pod {name}: {Join(status.Reason, status.Message)}", Cli.ExitCode.PodRefused)
             {
                 SysctlsForbidden = sysctls,
-                HasLog = container?.State?.Terminated is not null,
+                LogOf = container?.State?.Terminated is not null ? wanted : null,
             };
         }
 
         if (container?.State?.Running is not null)
             return new PodDiagnosis(PodProgress.Running, $"The proxy pod {name} runs", Pod: pod);
+        if (status.InitContainerStatuses?.Select(init => OfInit(name, init)).FirstOrDefault(static found => found is not null) is { } held)
+            return held;
         if (container?.State?.Waiting is { } waiting)
-            return OfWaiting(name, container, waiting);
+            return OfWaiting(pod, name, container, waiting);
         if (container?.State?.Terminated is { } ended)
-            return container.RestartCount > 0 ? Crashed(name, ended) : new PodDiagnosis(PodProgress.Waiting, $"Waiting for the proxy pod {name} to be restarted: it {Ending(ended)}");
+            return container.RestartCount > 0 ? Crashed(name, wanted, ended) : new PodDiagnosis(PodProgress.Waiting, $"Waiting for the proxy pod {name} to be restarted: it {Ending(ended)}");
         Condition? scheduled = status.Conditions?.FirstOrDefault(static condition => condition.Type == "PodScheduled");
         if (scheduled is { Status: "False" })
             return new PodDiagnosis(PodProgress.Blocked, $"Waiting for a node that takes the proxy pod {name}: {(scheduled.Message ?? scheduled.Reason ?? "no reason given").TrimEnd('.')}", Cli.ExitCode.Unschedulable);
         return new PodDiagnosis(PodProgress.Waiting, scheduled is { Status: "True" } ? $"Waiting for the proxy pod {name} to start (image pull)" : $"Waiting for the proxy pod {name} to be scheduled");
     }
 
-    private static PodDiagnosis OfWaiting(string name, ContainerStatus container, ContainerWaiting waiting)
+    // The proxy's container starts when the init containers have ended; only trouble with one of them is worth a word.
+    private static PodDiagnosis? OfInit(string pod, ContainerStatus init)
+    {
+        string name = $"{pod}'s init container {init.Name}";
+        if (init.State?.Terminated is { ExitCode: not 0 } ended && init.RestartCount > 0)
+            return Crashed(name, init.Name!, ended);
+        if (init.State?.Waiting is not { Reason: not (null or "PodInitializing" or "ContainerCreating") } waiting)
+            return null;
+        string message = (waiting.Message ?? "").TrimEnd('.');
+        return waiting.Reason switch
+        {
+            "CrashLoopBackOff" => Crashed(name, init.Name!, init.LastState?.Terminated),
+            "ErrImagePull" => new PodDiagnosis(PodProgress.Waiting, $"Pulling the image of the proxy pod {name} failed, the node tries again: {message}"),
+            "ImagePullBackOff" or "InvalidImageName" or "ErrImageNeverPull" => new PodDiagnosis(PodProgress.Failed, $"The image of the proxy pod {name} cannot be pulled: {Join(waiting.Reason, message)}", Cli.ExitCode.ImagePull),
+            _ => new PodDiagnosis(PodProgress.Failed, $"The node cannot start the proxy pod {name}: {Join(waiting.Reason, message)}", Cli.ExitCode.PodRefused),
+        };
+    }
+
+    private static PodDiagnosis OfWaiting(Pod pod, string name, ContainerStatus container, ContainerWaiting waiting)
     {
         string message = (waiting.Message ?? "").TrimEnd('.');
         switch (waiting.Reason)
@@ -96,11 +120,11 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
             case "ImagePullBackOff" or "InvalidImageName" or "ErrImageNeverPull" or "ErrInvalidImageName" or "ImageInspectError" or "RegistryUnavailable":
                 return ImagePull(message.Length > 0 ? message : waiting.Reason!);
             case "CrashLoopBackOff":
-                return Crashed(name, container.LastState?.Terminated);
+                return Crashed(name, container.Name!, container.LastState?.Terminated);
             case "CreateContainerConfigError" or "CreateContainerError" or "RunContainerError" or "StartError":
                 return new PodDiagnosis(PodProgress.Failed, $"The node cannot start the proxy pod {name}: {Join(waiting.Reason, message)}", Cli.ExitCode.PodRefused);
             default:
-                return new PodDiagnosis(PodProgress.Waiting, $"Waiting for the proxy pod {name} to start (image pull)");
+                return new PodDiagnosis(PodProgress.Waiting, $"Waiting for the proxy pod {name} to start (image pull)") { Silent = pod };
         }
     }
 
@@ -108,8 +132,8 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
     internal static PodDiagnosis ImagePull(string cause) =>
         new(PodProgress.Failed, $"The proxy image cannot be pulled: {cause}; give one that the cluster can pull with --image or TELEPRESENCE_REGISTRY", Cli.ExitCode.ImagePull);
 
-    private static PodDiagnosis Crashed(string name, ContainerTerminated? ended) =>
-        new(PodProgress.Failed, $"The proxy pod {name} {(ended is null ? "ends again and again" : Ending(ended))}", Cli.ExitCode.ProxyEnded) { HasLog = true };
+    private static PodDiagnosis Crashed(string name, string container, ContainerTerminated? ended) =>
+        new(PodProgress.Failed, $"The proxy pod {name} {(ended is null ? "ends again and again" : Ending(ended))}", Cli.ExitCode.ProxyEnded) { LogOf = container };
 
     private static string Ending(ContainerTerminated ended) => ended.Reason == "OOMKilled"
         ? "ran out of memory"

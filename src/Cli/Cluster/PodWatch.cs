@@ -1,6 +1,8 @@
 using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
 
+using Telepresence.Cli.Cluster.Workloads;
+
 namespace Telepresence.Cli.Cluster;
 
 /// <summary>
@@ -10,10 +12,10 @@ namespace Telepresence.Cli.Cluster;
 /// Two watches, on the Deployment (it alone knows that a quota or an admission rule keeps the pod from being made) and on its pods,
 /// feed <see cref="PodDiagnosis"/>. Where the user may not watch, the same is read twice a second.
 /// </remarks>
-internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Action<string> progress)
+internal sealed class PodWatch(KubeClient client, IProxyWorkload workload, Action<string> progress)
 {
     // A pod that is merely slow is waited for: images are large and registries far. What blocks it may pass, but seldom does.
-    private static readonly TimeSpan TotalLimit = TimeSpan.FromMinutes(5), BlockedLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan BlockedLimit = TimeSpan.FromSeconds(30), EventsAfter = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500), RetryInterval = TimeSpan.FromSeconds(1);
 
     private static readonly bool[] PreviousThenPresent = [true, false];
@@ -23,17 +25,17 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
 
     /// <summary>Waits.</summary>
     /// <returns>The running pod.</returns>
-    /// <exception cref="UserError">It cannot start, or does not within five minutes.</exception>
+    /// <exception cref="UserError">It cannot start, or does not in time.</exception>
     /// <exception cref="SysctlsForbiddenException">The cluster forbids the sysctls that it asks for.</exception>
     internal async Task<Pod> WaitAsync(CancellationToken cancellation)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        stop.CancelAfter(TotalLimit);
+        stop.CancelAfter(workload.StartLimit);
         Channel<Action> changes = Channel.CreateUnbounded<Action>();
         Task[] watches =
         [
-            FollowAsync(KubeRequest.WatchDeployment(deployment.Namespace, deployment.Name), KubeJson.Default.Deployment, OnDeployment, changes.Writer, stop.Token),
-            FollowAsync(KubeRequest.WatchPods(deployment.Namespace, deployment.PodSelector), KubeJson.Default.Pod, OnPod, changes.Writer, stop.Token),
+            FollowAsync(KubeRequest.WatchDeployment(workload.Namespace, workload.Name), KubeJson.Default.Deployment, OnDeployment, changes.Writer, stop.Token),
+            FollowAsync(KubeRequest.WatchPods(workload.Namespace, workload.PodSelector), KubeJson.Default.Pod, OnPod, changes.Writer, stop.Token),
         ];
         try
         {
@@ -41,8 +43,8 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            PodDiagnosis last = PodDiagnosis.Examine(_deployment, _pods.Values);
-            throw new UserError(last.ExitCode == ExitCode.Success ? ExitCode.ProxySilent : last.ExitCode, $"The proxy pod did not start within {TotalLimit.TotalMinutes:0} minutes: {last.Text}.");
+            PodDiagnosis last = Examine();
+            throw new UserError(last.ExitCode == ExitCode.Success ? ExitCode.ProxySilent : last.ExitCode, $"The proxy pod did not start within {workload.StartLimit.TotalMinutes:0} minutes: {last.Text}.");
         }
         finally
         {
@@ -56,22 +58,24 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
     /// <exception cref="KubeException">The API server refuses or does not answer.</exception>
     internal async Task<UserError?> FindFailureAsync(CancellationToken cancellation)
     {
-        KubeList<Pod> pods = await client.GetAsync(KubeRequest.ListPods(deployment.Namespace, deployment.PodSelector), KubeJson.Default.KubeListPod, cancellation);
+        KubeList<Pod> pods = await client.GetAsync(KubeRequest.ListPods(workload.Namespace, workload.PodSelector), KubeJson.Default.KubeListPod, cancellation);
         _pods.Clear();
         foreach (Pod pod in pods.Items ?? [])
             OnPod("ADDED", pod);
-        PodDiagnosis now = PodDiagnosis.Examine(_deployment, _pods.Values);
+        PodDiagnosis now = Examine();
         return now.Progress == PodProgress.Failed ? await FailureAsync(now, cancellation) as UserError : null;
     }
+
+    private PodDiagnosis Examine() => PodDiagnosis.Examine(_deployment, _pods.Values, workload.Container);
 
     private async Task<Pod> ExamineAsync(ChannelReader<Action> changes, CancellationToken cancellation)
     {
         string said = "";
         string? pullFailure = null;
-        DateTime? blockedSince = null;
+        DateTime? blockedSince = null, silentSince = null;
         while (true)
         {
-            PodDiagnosis now = PodDiagnosis.Examine(_deployment, _pods.Values);
+            PodDiagnosis now = Examine();
             if (now.Progress == PodProgress.Running)
                 return now.Pod!;
             pullFailure = now.PullFailure ?? pullFailure;
@@ -79,8 +83,13 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
                 now = PodDiagnosis.ImagePull(pullFailure);
             if (now.Progress == PodProgress.Failed)
                 throw await FailureAsync(now, cancellation);
+            silentSince = now.Silent is null ? null : silentSince ?? DateTime.UtcNow;
+            if (DateTime.UtcNow - silentSince > EventsAfter && await LastWarningAsync(now.Silent!, cancellation) is { } warning)
+                now = new PodDiagnosis(PodProgress.Blocked, $"Waiting for the proxy pod {now.Silent!.Metadata.Name} to start: {warning}", ExitCode.PodRefused);
             if (now.Progress == PodProgress.Blocked)
             {
+                if (blockedSince is null)
+                    await workload.MakeRoomAsync(cancellation);
                 blockedSince ??= DateTime.UtcNow;
                 if (DateTime.UtcNow - blockedSince > BlockedLimit)
                     throw new UserError(now.ExitCode, $"{now.Text}; {BlockedLimit.TotalSeconds:0} seconds did not change that, free resources or choose another namespace with --namespace.");
@@ -93,7 +102,7 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
             if (now.Text != said)
                 progress(said = now.Text);
             using CancellationTokenSource wake = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            if (blockedSince is not null)
+            if (blockedSince is not null || silentSince is not null)
                 wake.CancelAfter(RetryInterval);
             try
             {
@@ -101,20 +110,36 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
             }
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
             {
-                // Time to look whether it is blocked for too long.
+                // Time to look whether it is blocked for too long, or why it is silent.
             }
         }
     }
 
     private async Task<Exception> FailureAsync(PodDiagnosis failed, CancellationToken cancellation)
     {
-        if (failed.SysctlsForbidden && deployment.WithSysctls)
+        if (failed.SysctlsForbidden && workload.AsksForSysctls)
             return new SysctlsForbiddenException(failed.Text);
-        string log = failed.HasLog ? await LastWordsAsync(cancellation) : "";
+        string log = failed.LogOf is { } container ? await LastWordsAsync(container, cancellation) : "";
         return new UserError(failed.ExitCode, log.Length > 0 ? $"{failed.Text}; its last words: {log}." : $"{failed.Text}.");
     }
 
-    private async Task<string> LastWordsAsync(CancellationToken cancellation)
+    // What a node says of a pod that does not start is in its events and nowhere else: a volume that cannot be mounted, a network that is not there.
+    private async Task<string?> LastWarningAsync(Pod pod, CancellationToken cancellation)
+    {
+        try
+        {
+            KubeList<EventObject> events = await client.GetAsync(KubeRequest.ListEventsOf(workload.Namespace, pod.Metadata.Uid ?? ""), KubeJson.Default.KubeListEventObject, cancellation);
+            EventObject? last = (events.Items ?? []).Where(static seen => seen is { Type: "Warning", Reason: not "Unhealthy", Message.Length: > 0 }).MaxBy(static seen => seen.LastTimestamp ?? seen.EventTime ?? DateTimeOffset.MinValue);
+            return last is null ? null : string.Join(' ', $"{last.Reason}: {last.Message}".Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).TrimEnd('.');
+        }
+        catch (KubeException)
+        {
+            // No right to read events, or no answer; it is waited for without.
+            return null;
+        }
+    }
+
+    private async Task<string> LastWordsAsync(string container, CancellationToken cancellation)
     {
         foreach (string name in _pods.Keys)
         {
@@ -122,7 +147,7 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
             {
                 try
                 {
-                    string text = await client.ReadTextAsync(KubeRequest.PodLog(deployment.Namespace, name, previous), cancellation);
+                    string text = await client.ReadTextAsync(KubeRequest.PodLog(workload.Namespace, name, container, previous), cancellation);
                     string line = string.Join(" | ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).TrimEnd('.');
 
                     // A kubelet that has removed the container of that run says so in place of its log.
@@ -145,7 +170,7 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
     {
         if (type == "DELETED")
             _pods.Remove(seen.Metadata.Name!);
-        else
+        else if (workload.Accepts(seen))
             _pods[seen.Metadata.Name!] = seen;
     }
 
@@ -184,8 +209,8 @@ internal sealed class PodWatch(KubeClient client, ProxyDeployment deployment, Ac
         {
             try
             {
-                KubeList<Pod> pods = await client.GetAsync(KubeRequest.ListPods(deployment.Namespace, deployment.PodSelector), KubeJson.Default.KubeListPod, cancellation);
-                Deployment seen = await client.GetAsync(KubeRequest.GetDeployment(deployment.Namespace, deployment.Name), KubeJson.Default.Deployment, cancellation);
+                KubeList<Pod> pods = await client.GetAsync(KubeRequest.ListPods(workload.Namespace, workload.PodSelector), KubeJson.Default.KubeListPod, cancellation);
+                Deployment seen = await client.GetAsync(KubeRequest.GetDeployment(workload.Namespace, workload.Name), KubeJson.Default.Deployment, cancellation);
                 changes.TryWrite(() =>
                 {
                     _deployment = seen;

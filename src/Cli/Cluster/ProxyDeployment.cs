@@ -4,11 +4,11 @@ using System.Security.Cryptography;
 namespace Telepresence.Cli.Cluster;
 
 /// <summary>
-/// The Deployment that the proxy pod of one connection runs in.
+/// The Deployment that the proxy pod of one session runs in, when it is made for that.
 /// </summary>
 /// <remarks>
-/// It passes Pod Security <c>restricted</c>: not root, no capability, no privilege escalation, seccomp's default, a read-only root. It
-/// has no service account token. Its environment holds the SHA-256 of the session key, never the key. There is no readiness probe: the
+/// It passes Pod Security <c>restricted</c>: not root, no capability, no privilege escalation, seccomp's default, a read-only root. Unless
+/// it is to be like any pod, it has no service account token. Its environment holds the SHA-256 of the session key, never the key. There is no readiness probe: the
 /// proxy listens on the pod's loopback, which the kubelet cannot reach, and the session's own handshake says more.
 /// </remarks>
 internal sealed record ProxyDeployment
@@ -19,11 +19,16 @@ internal sealed record ProxyDeployment
     /// <summary>Name of the container.</summary>
     internal const string ContainerName = "telepresence-proxy";
 
-    private const string SessionLabel = "telepresence.io/session";
+    /// <summary>By this label the pods of a session are found.</summary>
+    internal const string SessionLabel = "telepresence.io/session";
+
     private const long ProxyUser = 7777;
 
-    // Both are on Kubernetes' list of safe sysctls: ping without a capability, and listening on ports below 1024.
-    private static readonly Sysctl[] SafeSysctls =
+    /// <summary>How long a pod that we make is waited for: images are large and registries far.</summary>
+    internal static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
+
+    /// <summary>Both are on Kubernetes' list of safe sysctls: ping without a capability, and listening on ports below 1024.</summary>
+    internal static readonly Sysctl[] SafeSysctls =
     [
         new("net.ipv4.ping_group_range", "0 2147483647"),
         new("net.ipv4.ip_unprivileged_port_start", "0"),
@@ -50,8 +55,26 @@ internal sealed record ProxyDeployment
     /// <summary>Whether the pod asks for the safe sysctls; some clusters forbid all sysctls.</summary>
     internal bool WithSysctls { get; init; } = true;
 
+    /// <summary>What the Deployment's session label says, when not the name.</summary>
+    internal string? Session { get; init; }
+
+    /// <summary>What the pods' session label says, when not the same: it tells one attempt's pods from another's.</summary>
+    internal string? PodSession { get; init; }
+
+    /// <summary>Labels of the user's own.</summary>
+    internal IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Whether the pod gets what any pod of its namespace gets: the Service variables and a service account token.</summary>
+    internal bool LikeAnyPod { get; init; }
+
+    /// <summary>Service account, or null for the namespace's default one.</summary>
+    internal string? ServiceAccount { get; init; }
+
+    /// <summary>Ports that the container declares.</summary>
+    internal IReadOnlyList<Workloads.ContainerPort> Ports { get; init; } = [];
+
     /// <summary>Label selector of its pods.</summary>
-    internal string PodSelector => $"{SessionLabel}={Name}";
+    internal string PodSelector => $"{SessionLabel}={PodSession ?? Session ?? Name}";
 
     /// <summary>A name that no other connection has.</summary>
     internal static string NewName() => $"telepresence-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(5))}";
@@ -78,8 +101,11 @@ internal sealed record ProxyDeployment
             ["app.kubernetes.io/component"] = "proxy",
             ["app.kubernetes.io/managed-by"] = "telepresence",
             ["app.kubernetes.io/version"] = ProductVersion.Text,
-            [SessionLabel] = Name,
+            [SessionLabel] = Session ?? Name,
         };
+        foreach ((string key, string value) in Labels)
+            labels[key] = value;
+        Dictionary<string, string> podLabels = new(labels) { [SessionLabel] = PodSession ?? Session ?? Name };
         return new Deployment
         {
             Metadata = new ObjectMeta
@@ -98,16 +124,17 @@ internal sealed record ProxyDeployment
                 Replicas = 1,
                 RevisionHistoryLimit = 0,
                 Strategy = new DeploymentStrategy("Recreate"),
-                Selector = new LabelSelector(new() { [SessionLabel] = Name }),
-                Template = new PodTemplate(new ObjectMeta { Labels = labels }, PodSpec()),
+                Selector = new LabelSelector(new() { [SessionLabel] = podLabels[SessionLabel] }),
+                Template = new PodTemplate(new ObjectMeta { Labels = podLabels }, PodSpec()),
             },
         };
     }
 
     private PodSpec PodSpec() => new()
     {
-        AutomountServiceAccountToken = false,
-        EnableServiceLinks = false,
+        AutomountServiceAccountToken = LikeAnyPod ? null : false,
+        EnableServiceLinks = LikeAnyPod,
+        ServiceAccountName = ServiceAccount,
         NodeSelector = new() { ["kubernetes.io/os"] = "linux" },
         TerminationGracePeriodSeconds = 2,
         SecurityContext = new PodSecurityContext
@@ -130,6 +157,7 @@ internal sealed record ProxyDeployment
                     new EnvironmentVariable("TELEPRESENCE_PORT", Port.ToString(CultureInfo.InvariantCulture)),
                     new EnvironmentVariable("TELEPRESENCE_KEY_HASH", KeyHash),
                 ],
+                Ports = Ports.Count == 0 ? null : [.. Ports.Select(static port => new DeclaredPort(port.Number) { Protocol = port.Protocol })],
                 Resources = new ResourceRequirements(
                     Requests: new() { ["cpu"] = "25m", ["memory"] = "64Mi" },
                     Limits: new() { ["cpu"] = "1", ["memory"] = "256Mi" }),

@@ -1,54 +1,47 @@
+using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Daemon;
-using Telepresence.Cli.Machine;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Cluster;
 
 /// <summary>
-/// The proxy pod of one connection: makes its Deployment, waits for it, opens links to it, finds the next one when it is lost.
+/// The proxy pod of one session: waits for it, opens links to it, finds the next one when it is lost.
 /// </summary>
 /// <param name="kube">The way to the cluster.</param>
-/// <param name="journal">Where the Deployment is noted before it is made.</param>
-/// <param name="target">Cluster and namespace.</param>
-/// <param name="template">The Deployment without its name.</param>
+/// <param name="workload">Where the pod comes from.</param>
 /// <param name="progress">Told what is waited for.</param>
-/// <param name="log">The daemon's log.</param>
-internal sealed class ProxyPod(KubeAccess kube, Journal journal, KubeTarget target, ProxyDeployment template, Action<string> progress, FileLog log) : ILinkSource
+/// <param name="log">The session's log.</param>
+internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<string> progress, FileLog log) : ILinkSource
 {
-    private ProxyDeployment? _made;
-    private DeploymentChange? _change;
     private volatile Pod? _pod;
     private volatile UserError? _refusal;
     private volatile string? _lastLinkEnd;
-
-    private ProxyDeployment Deployment => _made ?? template;
 
     /// <summary>Name of the pod, or null before it runs.</summary>
     internal string? Name => _pod?.Metadata.Name;
 
     /// <summary>Image that it runs.</summary>
-    internal string Image => template.Image;
+    internal string Image => workload.Image;
 
     /// <summary>Why the last link ended or did not begin.</summary>
     internal string? LastLinkEnd => _lastLinkEnd;
 
-    /// <summary>Makes the Deployment and waits until its pod runs.</summary>
+    /// <summary>Makes, finds or swaps the Deployment and waits until its pod runs.</summary>
     /// <exception cref="UserError">It cannot.</exception>
     /// <exception cref="KubeException">The API server refuses.</exception>
     internal async Task StartAsync(CancellationToken cancellation)
     {
         try
         {
-            await CreateAsync(withSysctls: true, cancellation);
-            _pod = await new PodWatch(kube.Client, Deployment, progress).WaitAsync(cancellation);
+            await workload.MakeAsync(cancellation);
+            await WaitAsync(cancellation);
         }
-        catch (Exception fault) when (fault is SysctlsForbiddenException || fault is KubeException { Status: 403 or 422 } && fault.Message.Contains("sysctl", StringComparison.OrdinalIgnoreCase))
+        catch (Exception fault) when (workload.AsksForSysctls && (fault is SysctlsForbiddenException || (fault is KubeException { Status: 403 or 422 } && fault.Message.Contains("sysctl", StringComparison.OrdinalIgnoreCase))))
         {
             log.Write($"the cluster forbids sysctls, doing without: {fault.Message}");
-            await RemoveAsync(cancellation);
-            await CreateAsync(withSysctls: false, cancellation);
-            _pod = await new PodWatch(kube.Client, Deployment, progress).WaitAsync(cancellation);
+            await workload.MakeWithoutSysctlsAsync(cancellation);
+            await WaitAsync(cancellation);
         }
     }
 
@@ -58,19 +51,9 @@ internal sealed class ProxyPod(KubeAccess kube, Journal journal, KubeTarget targ
     {
         string? before = _pod?.Metadata.Uid;
         await kube.EnsureAsync(cancellation);
-        try
-        {
-            await kube.Client.GetAsync(KubeRequest.GetDeployment(Deployment.Namespace, Deployment.Name), KubeJson.Default.Deployment, cancellation);
-        }
-        catch (KubeException fault) when (fault.IsNotFound)
-        {
-            log.Write($"deployment {Deployment.Name} is gone; making it anew");
-            await RemoveAsync(cancellation);
-            await CreateAsync(Deployment.WithSysctls, cancellation);
-        }
-
-        _pod = await new PodWatch(kube.Client, Deployment, progress).WaitAsync(cancellation);
-        return _pod.Metadata.Uid != before;
+        await workload.RemakeAsync(cancellation);
+        await WaitAsync(cancellation);
+        return _pod!.Metadata.Uid != before;
     }
 
     /// <summary>Whether there is a reason why no link will come about: a missing right, or a proxy that ends again and again.</summary>
@@ -81,7 +64,7 @@ internal sealed class ProxyPod(KubeAccess kube, Journal journal, KubeTarget targ
             return _refusal;
         try
         {
-            return await new PodWatch(kube.Client, Deployment, progress).FindFailureAsync(cancellation);
+            return await new PodWatch(kube.Client, workload, progress).FindFailureAsync(cancellation);
         }
         catch (KubeException fault)
         {
@@ -97,7 +80,7 @@ internal sealed class ProxyPod(KubeAccess kube, Journal journal, KubeTarget targ
         try
         {
             await kube.EnsureAsync(cancellation);
-            PortForwardLink link = await PortForwardLink.OpenAsync(kube.Client, Deployment.Namespace, pod, ProxyDeployment.Port, cancellation);
+            PortForwardLink link = await PortForwardLink.OpenAsync(kube.Client, workload.Namespace, pod, workload.Port, cancellation);
             _ = NoteEndAsync(link);
             return link.Descriptor;
         }
@@ -121,28 +104,15 @@ internal sealed class ProxyPod(KubeAccess kube, Journal journal, KubeTarget targ
         }
     }
 
-    private async Task CreateAsync(bool withSysctls, CancellationToken cancellation)
+    private async Task WaitAsync(CancellationToken cancellation)
     {
-        _made = template with { Name = ProxyDeployment.NewName(), WithSysctls = withSysctls };
-        _change = new DeploymentChange(target.Namespace, Deployment.Name, target.Context, target.Server, target.Kubeconfig)
-        {
-            Client = kube.Client,
-            Object = Deployment.ToObject(),
-        };
-        await journal.ApplyAsync(_change, cancellation);
-        log.Write($"deployment {Deployment.Name} with image {Deployment.Image} made in namespace {Deployment.Namespace}");
-    }
-
-    private async Task RemoveAsync(CancellationToken cancellation)
-    {
-        if (_change is { } change)
-            await journal.UndoAsync(change, cancellation);
-        _change = null;
+        _pod = await new PodWatch(kube.Client, workload, progress).WaitAsync(cancellation);
+        await workload.TakeOverAsync(cancellation);
     }
 
     private async Task ThrowIfLostAsync(string pod, CancellationToken cancellation)
     {
-        KubeList<Pod> pods = await kube.Client.GetAsync(KubeRequest.ListPods(Deployment.Namespace, Deployment.PodSelector), KubeJson.Default.KubeListPod, cancellation);
+        KubeList<Pod> pods = await kube.Client.GetAsync(KubeRequest.ListPods(workload.Namespace, workload.PodSelector), KubeJson.Default.KubeListPod, cancellation);
         if (!(pods.Items ?? []).Any(present => present.Metadata.Name == pod && present.Metadata.DeletionTimestamp is null && present.Status?.Phase == "Running"))
             throw new SessionLostException($"The proxy pod {pod} is gone.");
     }

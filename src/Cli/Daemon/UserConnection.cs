@@ -77,7 +77,7 @@ internal sealed class UserConnection : IAsyncDisposable
             _log.Detail($"kubectl proxy after {clock.ElapsedMilliseconds} ms");
             await UndoLeftoversAsync(_journal, _log, stop.Token);
             Task<ClusterNetwork> network = ClusterNetwork.FindAsync(_kube.Client, _request.Target.Namespace, stop.Token);
-            _pod = new ProxyPod(_kube, _journal, _request.Target, Template(), Tell, _log);
+            _pod = new ProxyPod(_kube, new Cluster.Workloads.ConnectWorkload(_kube.Client, _journal, _request.Target, Template(), _log), Tell, _log);
             await _pod.StartAsync(stop.Token);
             _log.Detail($"pod {_pod.Name} runs after {clock.ElapsedMilliseconds} ms");
             _session = new PodSession(_engine, _pod, _key, _request.Target.Namespace, Tell, _log);

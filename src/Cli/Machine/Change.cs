@@ -18,6 +18,8 @@ namespace Telepresence.Cli.Machine;
 [JsonDerivedType(typeof(Resolver.ResolvedChange), "resolved")]
 [JsonDerivedType(typeof(Resolver.FileEditChange), "file-edit")]
 [JsonDerivedType(typeof(Launch.SessionDirectoryChange), "session-directory")]
+[JsonDerivedType(typeof(Cluster.Workloads.HoldChange), "hold")]
+[JsonDerivedType(typeof(Cluster.Workloads.ServiceChange), "service")]
 public abstract record Change
 {
     /// <summary>What this does, as a person would say it: <c>rule 5500 for IPv4</c>.</summary>

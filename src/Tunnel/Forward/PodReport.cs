@@ -32,6 +32,12 @@ public sealed record PodReport
     /// <summary>The container's environment without what belongs to the image and to the proxy itself.</summary>
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
 
+    /// <summary>
+    /// Variables that the image and the container runtime set, with the values that they have: <c>PATH</c>, <c>HOME</c>, … A spec may
+    /// declare one of them as well, which the pod's object says.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> ImageEnvironment { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Whether the pod may send ICMP echo requests.</summary>
     public required bool MayPing { get; init; }
 

@@ -22,28 +22,35 @@ public readonly record struct LinkAdmission(
 /// The proxy's door: reads the hello of each new link, checks version and key, and gives the link to the session that it belongs to,
 /// new or waiting. No I/O inside.
 /// </summary>
+/// <remarks>
+/// A door that was given no key's hash, because nobody made this pod for one client, takes the key of the first client and keeps to it
+/// for as long as a session of that client has a link. A client with another key comes in when none has, and ends what the first one left.
+/// Whoever can reach the door at all (it is on the pod's loopback) may forward ports to this pod, and is as good a first client as any other.
+/// </remarks>
 public sealed class MuxAcceptor
 {
     /// <summary>Most bytes of a refusal.</summary>
     public const int MaxRefusalSize = Welcome.MaxSize;
 
     private readonly MuxSessionOptions _options;
-    private readonly byte[] _keyHash;
+    private readonly bool _takesFirstKey;
     private readonly int _maxSessions;
     private readonly Func<MuxSessionOptions, long, MuxSession> _create;
     private readonly Dictionary<Guid, MuxSession> _sessions = [];
+    private byte[]? _keyHash;
 
     /// <summary>Makes a door without sessions.</summary>
     /// <param name="options">Settings of the sessions to come; the session id is filled in.</param>
-    /// <param name="keyHash">SHA-256 of the session key, 32 bytes.</param>
+    /// <param name="keyHash">SHA-256 of the session key, 32 bytes; empty to take the first client's.</param>
     /// <param name="maxSessions">How many sessions may live at once.</param>
     /// <param name="create">Makes the server's end of a session for the given options and time.</param>
     public MuxAcceptor(MuxSessionOptions options, ReadOnlySpan<byte> keyHash, int maxSessions, Func<MuxSessionOptions, long, MuxSession> create)
     {
-        if (keyHash.Length != SHA256.HashSizeInBytes)
-            throw new ArgumentException("The key's hash must be a SHA-256, 32 bytes.", nameof(keyHash));
+        if (keyHash.Length != SHA256.HashSizeInBytes && !keyHash.IsEmpty)
+            throw new ArgumentException("The key's hash must be a SHA-256, 32 bytes, or empty.", nameof(keyHash));
         _options = options;
-        _keyHash = keyHash.ToArray();
+        _takesFirstKey = keyHash.IsEmpty;
+        _keyHash = keyHash.IsEmpty ? null : keyHash.ToArray();
         _maxSessions = maxSessions;
         _create = create;
     }
@@ -70,8 +77,11 @@ public sealed class MuxAcceptor
             return Refuse(refusal, HelloRefusal.WrongVersion, WrongVersion(hello.Version, _options.Version));
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(hello.Key, hash);
-        if (!CryptographicOperations.FixedTimeEquals(hash, _keyHash))
-            return Refuse(refusal, HelloRefusal.BadKey, "wrong session key: this proxy was started by another client; quit and connect again");
+        bool known = _keyHash is not null && CryptographicOperations.FixedTimeEquals(hash, _keyHash);
+        if (!known && _takesFirstKey)
+            known = TryAdopt(hash, now);
+        if (!known)
+            return Refuse(refusal, HelloRefusal.BadKey, _takesFirstKey ? InUse : "wrong session key: this proxy was started by another client; quit and connect again");
 
         ForgetEnded();
         if (!_sessions.TryGetValue(hello.SessionId, out MuxSession? session))
@@ -96,11 +106,24 @@ public sealed class MuxAcceptor
         };
     }
 
+    private const string InUse = "wrong session key: another client uses this proxy at present; wait until it has ended";
+
     internal static string WrongVersion(string client, string proxy) =>
         $"wrong version: client {client}, proxy {proxy}; use the same version of both";
 
     private LinkAdmission Refuse(Span<byte> refusal, HelloRefusal code, string reason) =>
         new(HelloParse.Bad, null, 0, Welcome.WriteRefusal(refusal, _options.Version, code, reason), code, reason);
+
+    // The sessions that another client left without a link wait for nobody any more.
+    private bool TryAdopt(ReadOnlySpan<byte> hash, long now)
+    {
+        if (_sessions.Values.Any(static session => session.IsLinkUp && session.State != SessionState.Ended))
+            return false;
+        foreach (MuxSession session in _sessions.Values)
+            session.End("another client uses this proxy now", now);
+        _keyHash = hash.ToArray();
+        return true;
+    }
 
     private void ForgetEnded()
     {

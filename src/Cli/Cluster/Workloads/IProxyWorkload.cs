@@ -1,0 +1,62 @@
+namespace Telepresence.Cli.Cluster.Workloads;
+
+/// <summary>
+/// Where a proxy pod comes from: a Deployment made for it, one that runs the proxy already, or one that stands in for another.
+/// </summary>
+/// <remarks>
+/// <see cref="ProxyPod"/> calls, in this order: <see cref="MakeAsync"/>; while the pod does not come, <see cref="MakeRoomAsync"/>; when it
+/// runs, <see cref="TakeOverAsync"/>; when it is lost, <see cref="RemakeAsync"/> and the two others again. Everything that is made is
+/// journaled before, and taken back by the journal.
+/// </remarks>
+internal interface IProxyWorkload
+{
+    /// <summary>Namespace.</summary>
+    string Namespace { get; }
+
+    /// <summary>Name of the Deployment that the pod belongs to.</summary>
+    string Name { get; }
+
+    /// <summary>Label selector of its pods.</summary>
+    string PodSelector { get; }
+
+    /// <summary>Name of the container that runs the proxy.</summary>
+    string Container { get; }
+
+    /// <summary>Image of that container.</summary>
+    string Image { get; }
+
+    /// <summary>Port on the pod's loopback that the proxy listens on.</summary>
+    int Port { get; }
+
+    /// <summary>Whether the pod asks for sysctls, so that it is worth trying without where they are forbidden.</summary>
+    bool AsksForSysctls { get; }
+
+    /// <summary>How long the pod is waited for.</summary>
+    TimeSpan StartLimit { get; }
+
+    /// <summary>Whether a pod that the selector finds is really the one: not of an earlier attempt, not of an older rollout.</summary>
+    bool Accepts(Pod pod);
+
+    /// <summary>Makes, finds or swaps the Deployment.</summary>
+    /// <exception cref="UserError">It cannot be had.</exception>
+    /// <exception cref="KubeException">The API server refuses.</exception>
+    Task MakeAsync(CancellationToken cancellation);
+
+    /// <summary>Makes it without sysctls, because the cluster forbids them.</summary>
+    Task MakeWithoutSysctlsAsync(CancellationToken cancellation);
+
+    /// <summary>Makes anew what somebody has deleted meanwhile.</summary>
+    /// <exception cref="UserError">It cannot be had any more.</exception>
+    Task RemakeAsync(CancellationToken cancellation);
+
+    /// <summary>Something stands in the way of the pod (a quota, a full node); gives up what may help.</summary>
+    Task MakeRoomAsync(CancellationToken cancellation);
+
+    /// <summary>The pod runs: from now on it alone serves.</summary>
+    Task TakeOverAsync(CancellationToken cancellation);
+
+    /// <summary>Says in the cluster, now and then, that this session lives, so that nobody takes the Deployment for abandoned.</summary>
+    /// <returns>Why the Deployment is no longer this session's, as a sentence, should that happen.</returns>
+    /// <exception cref="OperationCanceledException">The session ends; the usual way out.</exception>
+    Task<string> KeepAsync(CancellationToken cancellation);
+}
