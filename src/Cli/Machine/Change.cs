@@ -17,6 +17,9 @@ namespace Telepresence.Cli.Machine;
 [JsonDerivedType(typeof(Cluster.DeploymentChange), "deployment")]
 [JsonDerivedType(typeof(Resolver.ResolvedChange), "resolved")]
 [JsonDerivedType(typeof(Resolver.FileEditChange), "file-edit")]
+[JsonDerivedType(typeof(Launch.Volumes.VolumeRootChange), "volume-root")]
+[JsonDerivedType(typeof(Launch.Volumes.VolumeCopyChange), "volume-copy")]
+[JsonDerivedType(typeof(Launch.Volumes.MountPointsChange), "mount-points")]
 public abstract record Change
 {
     /// <summary>What this does, as a person would say it: <c>rule 5500 for IPv4</c>.</summary>
