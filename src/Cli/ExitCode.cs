@@ -104,6 +104,9 @@ internal static class ExitCode
     /// <summary>It does not answer.</summary>
     internal const int ProxySilent = 73;
 
+    /// <summary>A volume of the pod is empty, partial or cannot be had.</summary>
+    internal const int Volumes = 74;
+
     /// <summary>80–89 daemon: it could not be started.</summary>
     internal const int DaemonStart = 80;
 

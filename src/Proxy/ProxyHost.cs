@@ -37,7 +37,8 @@ internal sealed class ProxyHost : IDisposable
             new DnsRelay(loop, nameServers, new DnsRelay.Settings()),
             new PortListener(loop, _pool),
             new InfoService(new PodInspector(version, DateTimeOffset.UtcNow, nameServers)),
-            new FilesHost(loop, _pool, log));
+            new FilesHost(loop, _pool, log),
+            new ArchiveService(loop, _pool, log));
         MuxSessionOptions options = new()
         {
             Version = version,

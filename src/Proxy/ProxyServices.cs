@@ -11,4 +11,5 @@ internal sealed record ProxyServices(
     DnsRelay Dns,
     PortListener Listener,
     InfoService Info,
-    FilesHost Files);
+    FilesHost Files,
+    ArchiveService Archive);

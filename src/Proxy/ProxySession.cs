@@ -71,6 +71,9 @@ internal sealed class ProxySession : IMuxSessionHandler
             case StreamKind.Files:
                 _services.Files.Serve(stream, target, now);
                 break;
+            case StreamKind.Archive:
+                _services.Archive.Serve(stream, target, now);
+                break;
             case StreamKind.Tcp or StreamKind.Udp or StreamKind.Echo when TargetAddress.TryDecode(target, out TargetAddress address):
                 Dial(stream, address, now);
                 break;

@@ -20,6 +20,9 @@ namespace Telepresence.Cli.Machine;
 [JsonDerivedType(typeof(Launch.SessionDirectoryChange), "session-directory")]
 [JsonDerivedType(typeof(Cluster.Workloads.HoldChange), "hold")]
 [JsonDerivedType(typeof(Cluster.Workloads.ServiceChange), "service")]
+[JsonDerivedType(typeof(Launch.Volumes.VolumeRootChange), "volume-root")]
+[JsonDerivedType(typeof(Launch.Volumes.VolumeCopyChange), "volume-copy")]
+[JsonDerivedType(typeof(Launch.Volumes.MountPointsChange), "mount-points")]
 public abstract record Change
 {
     /// <summary>What this does, as a person would say it: <c>rule 5500 for IPv4</c>.</summary>

@@ -121,6 +121,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     internal static partial uint geteuid();
 
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int access(byte* path, int mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int rename(byte* from, byte* to);
+
     /// <summary><c>struct msghdr</c> of 64-bit Linux.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct MessageHeader
@@ -146,6 +152,24 @@ internal static unsafe partial class Libc
 
     /// <summary>An exception that says which call failed, on what, and why.</summary>
     internal static IOException Failure(string what) => new($"{what}: {Describe(Errno)}", Errno);
+
+    /// <summary>Whether this process's real user may do something with a file: 4 read, 2 write, 1 execute or pass through, or a sum.</summary>
+    internal static bool MayAccess(string path, int mode)
+    {
+        fixed (byte* at = System.Text.Encoding.UTF8.GetBytes(path + '\0'))
+            return access(at, mode) == 0;
+    }
+
+    /// <summary>Renames anything over anything of its sort in one step, links themselves included.</summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    internal static void Rename(string from, string to)
+    {
+        fixed (byte* source = System.Text.Encoding.UTF8.GetBytes(from + '\0'), target = System.Text.Encoding.UTF8.GetBytes(to + '\0'))
+        {
+            if (rename(source, target) != 0)
+                throw Failure($"renaming {from} to {to}");
+        }
+    }
 
     /// <summary>What the platform says about an errno.</summary>
     internal static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);

@@ -26,6 +26,9 @@ public enum StreamKind : byte
 
     /// <summary>The far side's report about itself.</summary>
     Info = 8,
+
+    /// <summary>One path of the far side's file system as a tar archive, if it is not what the asker has.</summary>
+    Archive = 9,
 }
 
 /// <summary>Properties of the stream kinds.</summary>

@@ -22,6 +22,23 @@ internal static class MountTable
         return root.Length > 1 && source.EndsWith(root, StringComparison.Ordinal) && Path.GetFileName(root) == Path.GetFileName(source);
     }
 
+    /// <summary>Type of the file system whose root is the topmost mount at a path, or null when nothing is mounted there. Never waits for the
+    /// file system itself.</summary>
+    internal static string? TypeAt(string path)
+    {
+        string? type = null;
+        foreach (string line in File.ReadLines("/proc/self/mountinfo"))
+        {
+            // … /mount/point options [optional fields] - type source superblock-options
+            string[] fields = line.Split(' ');
+            int separator = Array.IndexOf(fields, "-", 6);
+            if (separator > 0 && separator + 1 < fields.Length && Unescape(fields[4]) == path)
+                type = fields[separator + 1];
+        }
+
+        return type;
+    }
+
     // Blank, tab, line feed and backslash are written as three octal digits.
     private static string Unescape(string text) =>
         text.Replace("\\040", " ", StringComparison.Ordinal).Replace("\\011", "\t", StringComparison.Ordinal)

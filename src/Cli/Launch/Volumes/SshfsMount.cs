@@ -1,0 +1,161 @@
+using System.Collections;
+using System.Globalization;
+
+using Microsoft.Win32.SafeHandles;
+
+using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Machine;
+using Telepresence.Cli.Machine.Resolver;
+using Telepresence.Tunnel.Io;
+
+namespace Telepresence.Cli.Launch.Volumes;
+
+/// <summary>One running sshfs, whose file server is at the other end of a socket.</summary>
+/// <remarks>
+/// <para>Passive mode: no ssh, the protocol goes through standard input and output. It ends when the socket does.</para>
+/// <para>Links are followed in the pod, so that they lead where they lead there and never to a file of this machine. Nothing is remembered
+/// for more than a second, and lengths not at all by the kernel, so that a file that is replaced is seen, and seen whole.</para>
+/// <para>In a session of its own: Ctrl-C is for the user's command.</para>
+/// </remarks>
+internal sealed class SshfsMount : IDisposable
+{
+    private const string FuseDevice = "/dev/fuse";
+    private const int ReadAndWrite = 4 | 2;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15), LookAgain = TimeSpan.FromMilliseconds(5);
+
+    private readonly SpawnedProcess _process;
+    private readonly Task _ended;
+    private readonly Task<string> _said;
+    private readonly string _root;
+
+    private SshfsMount(SpawnedProcess process, SafeFileHandle errors, string root)
+    {
+        _process = process;
+        _root = root;
+        _ended = Task.Factory.StartNew(() => { process.WaitForExit(); }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _said = Task.Factory.StartNew(() => ReadAll(errors), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>Why this machine cannot mount with sshfs, as part of a sentence, or null.</summary>
+    internal static string? WhyNot(bool withHelper)
+    {
+        if (!File.Exists(FuseDevice))
+            return $"this machine has no {FuseDevice}";
+        if (!Libc.MayAccess(FuseDevice, ReadAndWrite))
+            return $"{FuseDevice} may not be opened by this user";
+        return IsInstalled("sshfs") ? withHelper && !IsInstalled("fusermount3") ? "fusermount3 is not installed" : null : "sshfs is not installed";
+    }
+
+    /// <summary>Mounts.</summary>
+    /// <param name="request">Where, and for whom.</param>
+    /// <param name="socket">The file server's stream; stays the caller's.</param>
+    /// <param name="forEverybody">Whether other users of the namespace may use it: those that the tree has.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="IOException">It did not work; the message is part of a sentence.</exception>
+    internal static async Task<SshfsMount> StartAsync(VolumeRequest request, FileDescriptor socket, bool forEverybody, CancellationToken cancellation)
+    {
+        List<string> options =
+        [
+            "passive", "follow_symlinks", "dir_cache=yes", "dcache_timeout=1", "dcache_stat_timeout=1", "dcache_dir_timeout=1", "dcache_link_timeout=1",
+            "entry_timeout=1", "attr_timeout=0", "negative_timeout=0", "nosuid", "nodev",
+            string.Create(CultureInfo.InvariantCulture, $"uid={request.Uid}"), string.Create(CultureInfo.InvariantCulture, $"gid={request.Gid}"),
+        ];
+        if (!request.Writable)
+            options.Add("ro");
+        if (forEverybody)
+            options.Add("allow_other");
+        (SafeFileHandle errors, SafeFileHandle errorsEnd) = MakePipe();
+        SpawnedProcess process;
+        using (errorsEnd)
+        {
+            string[] environment = [.. Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(static entry => $"{entry.Key}={entry.Value}")];
+            process = SpawnedProcess.Start(
+                Tool.Find("sshfs"), ["sshfs", "telepresence:/", request.Root, "-f", "-o", string.Join(',', options)], environment,
+                [socket.Number, socket.Number, (int)errorsEnd.DangerousGetHandle()], ownSession: true);
+        }
+
+        SshfsMount mount = new(process, errors, request.Root);
+        try
+        {
+            await mount.WaitUntilMountedAsync(cancellation).ConfigureAwait(false);
+            return mount;
+        }
+        catch
+        {
+            mount.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Ends it at once: whoever waits for a file of it gets an error.</summary>
+    internal void Kill() => _process.Signal(Posix.SIGKILL);
+
+    /// <summary>Ends it and takes its mount away; what is open in it fails from now on.</summary>
+    public void Dispose()
+    {
+        Kill();
+        _ended.Wait();
+        _process.Dispose();
+        Unmount(_root);
+    }
+
+    /// <summary>Takes every mount of an sshfs at a place away.</summary>
+    internal static void Unmount(string root)
+    {
+        for (int most = 10; most > 0 && MountTable.TypeAt(root)?.StartsWith("fuse", StringComparison.Ordinal) == true; most--)
+        {
+            if (!MountCalls.Detach(root))
+                Tool.TryRunAsync("fusermount3", ["-u", "-z", root], null, CancellationToken.None).GetAwaiter().GetResult();
+        }
+    }
+
+    private async Task WaitUntilMountedAsync(CancellationToken cancellation)
+    {
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(Patience);
+        while (MountTable.TypeAt(_root)?.StartsWith("fuse", StringComparison.Ordinal) != true)
+        {
+            if (_ended.IsCompleted)
+            {
+                string said = (await _said.WaitAsync(limit.Token).ConfigureAwait(false)).Trim().ReplaceLineEndings("; ");
+                throw new IOException(said.Length > 0 ? $"sshfs said: {said}" : "sshfs ended at once");
+            }
+
+            try
+            {
+                await Task.Delay(LookAgain, limit.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                throw new IOException($"sshfs did not mount within {Patience.TotalSeconds:0} seconds");
+            }
+        }
+    }
+
+    private static bool IsInstalled(string program)
+    {
+        try
+        {
+            Tool.Find(program);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private static unsafe (SafeFileHandle Reader, SafeFileHandle Writer) MakePipe()
+    {
+        int* pair = stackalloc int[2];
+        if (Posix.socketpair(Posix.AF_UNIX, Posix.SOCK_STREAM | Posix.SOCK_CLOEXEC, 0, pair) != 0)
+            throw Posix.Failure("socketpair");
+        return (new SafeFileHandle(pair[0], ownsHandle: true), new SafeFileHandle(pair[1], ownsHandle: true));
+    }
+
+    private static string ReadAll(SafeFileHandle errors)
+    {
+        using StreamReader reader = new(new FileStream(errors, FileAccess.Read, bufferSize: 0));
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,226 @@
+using Telepresence.Cli.Cluster.Workloads;
+using Telepresence.Cli.Daemon;
+using Telepresence.Tunnel.Io;
+
+namespace Telepresence.Cli.Launch.Volumes;
+
+/// <summary>
+/// Mounts the pod's volumes in the mount namespace of the process that it runs in: at the root that programs get as
+/// <c>$TELEPRESENCE_ROOT</c>, and, in a namespace that is the tree's own, at their real paths.
+/// </summary>
+/// <remarks>
+/// Every step may wait for the pod (a mount call looks its paths up), so all of them run apart from the caller and against a deadline; when
+/// that passes, sshfs is killed and whatever waits fails.
+/// </remarks>
+internal sealed class VolumeMounter : IVolumeHost, IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    // Pseudo files of the pod's kernel: some never end, and reading them could hold up the file server.
+    private static readonly string[] Hidden = ["/proc", "/sys", "/dev"];
+
+    // Where each volume went the first time; a mount anew goes there again.
+    private readonly Dictionary<string, string> _targets = [];
+    private readonly List<string> _bound = [];
+    private readonly List<string> _veils = [];
+    private readonly SemaphoreSlim _turn = new(1);
+    private VolumeRequest? _request;
+    private SshfsMount? _sshfs;
+
+    /// <inheritdoc/>
+    public Task<VolumeReport> ApplyAsync(VolumeRequest request, FileDescriptor? files, CancellationToken cancellation)
+    {
+        _request = request;
+        return MountAsync(request, files, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Task<VolumeReport> RemountAsync(FileDescriptor files, CancellationToken cancellation) =>
+        MountAsync(_request ?? throw new InvalidOperationException("Nothing was mounted before."), files, cancellation);
+
+    /// <inheritdoc/>
+    public async Task UnmountAsync(CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            await Task.Run(TakeAway, CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        TakeAway();
+        _turn.Dispose();
+    }
+
+    private async Task<VolumeReport> MountAsync(VolumeRequest request, FileDescriptor? files, CancellationToken cancellation)
+    {
+        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            await Task.Run(TakeAway, CancellationToken.None).ConfigureAwait(false);
+            if (request.Sshfs)
+            {
+                if (SshfsMount.WhyNot(withHelper: !request.RealPaths && Libc.geteuid() != 0) is { } reason)
+                    return new VolumeReport { Failure = reason };
+                _sshfs = await SshfsMount.StartAsync(
+                    request, files ?? throw new ArgumentNullException(nameof(files)), request.RealPaths || Libc.geteuid() == 0, cancellation).ConfigureAwait(false);
+            }
+
+            Task<VolumeReport> placing = Task.Run(() => Place(request), CancellationToken.None);
+            if (await Task.WhenAny(placing, Task.Delay(Patience, cancellation)).ConfigureAwait(false) != placing)
+            {
+                _sshfs?.Kill();
+                await placing.ConfigureAwait(false);
+                cancellation.ThrowIfCancellationRequested();
+                return new VolumeReport { Failure = $"the pod's files did not answer within {Patience.TotalSeconds:0} seconds" };
+            }
+
+            return await placing.ConfigureAwait(false);
+        }
+        catch (IOException fault)
+        {
+            return new VolumeReport { Failure = fault.Message };
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private void TakeAway()
+    {
+        foreach (string target in Enumerable.Reverse(_bound))
+            MountCalls.Detach(target);
+        _bound.Clear();
+        _sshfs?.Dispose();
+        _sshfs = null;
+    }
+
+    private VolumeReport Place(VolumeRequest request)
+    {
+        Dictionary<string, string?> notes = [];
+        if (request.RealPaths)
+        {
+            string workingDirectory = Environment.CurrentDirectory;
+            MountCalls.LeaveHost();
+            foreach (string veil in _veils)
+                MountCalls.MakeTmpfsWritable(veil);
+            if (request.Sshfs)
+                Hide(request.Root);
+            foreach (string path in VolumePaths.Outermost(request.Mounts.Select(static mount => mount.Path)))
+                notes[path] = PutAtRealPath(path, request);
+
+            // For an ordinary user these directories were not writable, and nothing may seem to be kept in them.
+            foreach (string veil in _veils.Where(_ => request.Uid != 0))
+                MountCalls.MakeTmpfsReadOnly(veil);
+
+            // What was covered is still where this process is; those that it starts shall see what is there now.
+            Environment.CurrentDirectory = workingDirectory;
+        }
+
+        return new VolumeReport { Volumes = [.. request.Mounts.Select(mount => Report(mount, notes, request))] };
+    }
+
+    private static PlacedVolume Report(ContainerMount mount, Dictionary<string, string?> notes, VolumeRequest request)
+    {
+        string? outermost = notes.Keys.FirstOrDefault(path => VolumePaths.IsBelow(mount.Path, path));
+        string? note = outermost is null ? null : notes[outermost];
+        bool atRealPath = outermost is not null && note is null;
+        return new PlacedVolume
+        {
+            Path = mount.Path,
+            AtRealPath = atRealPath,
+            Note = outermost == mount.Path ? note : null,
+            Problem = VolumeCheck.Look(mount, atRealPath ? mount.Path : request.Root + mount.Path),
+        };
+    }
+
+    private void Hide(string root)
+    {
+        foreach (string directory in Hidden.Select(name => root + name).Where(Directory.Exists))
+        {
+            MountCalls.Tmpfs(directory, readOnly: true);
+            _bound.Add(directory);
+        }
+    }
+
+    // Gives the reason when it stays away.
+    private string? PutAtRealPath(string path, VolumeRequest request)
+    {
+        string source = request.Root + path;
+        if (FileStatus.Read(source, follow: true, out FileStatus status) != 0)
+            return $"The pod has nothing at {path}.";
+        bool isDirectory = status.Kind == FileKind.Directory;
+        if (status.Kind == FileKind.Other)
+            return $"The pod's volume at {path} is a socket, a pipe or a device, which cannot be had on another machine.";
+        try
+        {
+            if (!_targets.TryGetValue(path, out string? target))
+            {
+                Placement placement = Placement.Plan(path, isDirectory, request, new Places(directory => IsGround(directory, request)));
+                if (placement.Way == PlacementWay.Leave)
+                    return placement.Note;
+                target = Prepare(placement, isDirectory, request);
+            }
+
+            MountCalls.Bind(source, target);
+            _bound.Add(target);
+            _targets[path] = target;
+            if (!request.Writable)
+                MountCalls.MakeReadOnly(target);
+            return null;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return $"The pod's volume at {path} is only at $TELEPRESENCE_ROOT{path}: {fault.Message}.";
+        }
+    }
+
+    private string Prepare(Placement placement, bool isDirectory, VolumeRequest request)
+    {
+        if (placement.Way == PlacementWay.Veil)
+        {
+            Veil.Cover(placement.Parent, leaveOut: Rest(placement)[0], request.Scratch);
+            _veils.Add(placement.Parent);
+        }
+
+        if (placement.Way != PlacementWay.Cover)
+            MakeMountPoint(placement, isDirectory, request);
+        return placement.Target;
+    }
+
+    // Ours as well as the user's: what was made new in memory may be added to.
+    private bool IsGround(string directory, VolumeRequest request) =>
+        request.Grounds.Contains(directory) || _veils.Any(veil => VolumePaths.IsBelow(directory, veil) && IsOnSameFileSystem(directory, veil));
+
+    private static bool IsOnSameFileSystem(string one, string other) =>
+        FileStatus.Read(one, follow: true, out FileStatus first) == 0
+        && FileStatus.Read(other, follow: true, out FileStatus second) == 0
+        && first.Device == second.Device;
+
+    private static string[] Rest(Placement placement) =>
+        placement.Target[placement.Parent.Length..].Split('/', StringSplitOptions.RemoveEmptyEntries);
+
+    private static void MakeMountPoint(Placement placement, bool isDirectory, VolumeRequest request)
+    {
+        string path = placement.Parent;
+        string[] rest = Rest(placement);
+        for (int at = 0; at < rest.Length; at++)
+        {
+            path = Path.Combine(path, rest[at]);
+            if (at < rest.Length - 1 || isDirectory)
+                Directory.CreateDirectory(path);
+            else
+                File.Create(path).Dispose();
+            if (Libc.geteuid() != request.Uid)
+                Posix.ChangeOwner(path, request.Uid, request.Gid);
+        }
+    }
+}
