@@ -65,6 +65,9 @@ internal static class ExitCode
     /// <summary>The machine's network could not be changed.</summary>
     internal const int LocalNetwork = 61;
 
+    /// <summary>The kernel, or a sandbox around this process, allows no namespace for a process tree.</summary>
+    internal const int NoNamespace = 62;
+
     /// <summary>70–79 proxy pod: it ended.</summary>
     internal const int ProxyEnded = 70;
 
@@ -85,6 +88,9 @@ internal static class ExitCode
 
     /// <summary>It is of another version.</summary>
     internal const int DaemonVersion = 82;
+
+    /// <summary>The program that is to be run may not be executed, as shells have it.</summary>
+    internal const int CommandNotExecutable = 126;
 
     /// <summary>The program for <c>connect -- CMD</c> could not be started, as shells have it.</summary>
     internal const int CommandNotFound = 127;

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 
 using Telepresence.Cli.Commands;
 using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch.Holder;
 
 namespace Telepresence.Cli;
 
@@ -29,6 +30,8 @@ internal static class Program
                 return UserDaemon.RunAsync(number, directory).GetAwaiter().GetResult();
             case ["daemon-user", "--undo"]:
                 return UserDaemon.UndoAsync().GetAwaiter().GetResult();
+            case ["daemon-namespace", "--channel", string channel, "--error", string error, .. string[] rest] when int.TryParse(channel, CultureInfo.InvariantCulture, out int number) && int.TryParse(error, CultureInfo.InvariantCulture, out int stream):
+                return HolderProcess.RunAsync(number, stream, network: rest is not ["--mounts-only"]).GetAwaiter().GetResult();
             default:
                 return Tree(arguments);
         }

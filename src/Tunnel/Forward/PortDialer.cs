@@ -20,6 +20,7 @@ public sealed class PortDialer : ITurnHandler
     private readonly ChunkPool _pool;
     private readonly long _timeout;
     private readonly Func<string, Task<IPAddress[]>> _resolve;
+    private readonly ISocketSource _sockets;
 
     // All dials have the same time limit, so the oldest is always first.
     private readonly LinkedList<PendingDial> _pending = [];
@@ -29,12 +30,14 @@ public sealed class PortDialer : ITurnHandler
     /// <param name="pool">The loop's memory.</param>
     /// <param name="timeout">How long a connection may take to be established, in microseconds.</param>
     /// <param name="resolve">Looks names up; the system's resolver unless given.</param>
-    public PortDialer(EventLoop loop, ChunkPool pool, long timeout, Func<string, Task<IPAddress[]>>? resolve = null)
+    /// <param name="sockets">Where sockets come from; this process's network namespace unless given.</param>
+    public PortDialer(EventLoop loop, ChunkPool pool, long timeout, Func<string, Task<IPAddress[]>>? resolve = null, ISocketSource? sockets = null)
     {
         _loop = loop;
         _pool = pool;
         _timeout = timeout;
         _resolve = resolve ?? (static name => Dns.GetHostAddressesAsync(name));
+        _sockets = sockets ?? OwnSockets.Instance;
         loop.AddTurnHandler(this);
     }
 
@@ -169,13 +172,9 @@ public sealed class PortDialer : ITurnHandler
             while (_next < _addresses.Length)
             {
                 NetAddress address = _addresses[_next++];
-                FileDescriptor? socket = SocketOptions.Open(address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM);
+                FileDescriptor? socket = dialer._sockets.Open(address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM, out error);
                 if (socket is null)
-                {
-                    error = Libc.Errno;
                     continue;
-                }
-
                 SocketOptions.PrepareConnection(socket.Number);
                 error = SocketOptions.Connect(socket, address, _port);
                 if (error is 0 or Libc.EINPROGRESS)
