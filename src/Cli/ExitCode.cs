@@ -83,14 +83,8 @@ internal static class ExitCode
     /// <summary>A port is taken, here or in the pod.</summary>
     internal const int PortTaken = 62;
 
-    /// <summary>The process tree's namespaces could not be made.</summary>
-    internal const int Namespaces = 63;
-
-    /// <summary>The pod's volumes could not be mounted.</summary>
-    internal const int Volumes = 64;
-
-    /// <summary>The program cannot be caught by the method that is possible here.</summary>
-    internal const int Method = 65;
+    /// <summary>The kernel, or a sandbox around this process, allows no namespace for a process tree.</summary>
+    internal const int NoNamespace = 63;
 
     /// <summary>70–79 proxy pod: it ended.</summary>
     internal const int ProxyEnded = 70;
@@ -118,6 +112,9 @@ internal static class ExitCode
 
     /// <summary>There is no such session to join.</summary>
     internal const int NoSession = 83;
+
+    /// <summary>The program that is to be run may not be executed, as shells have it.</summary>
+    internal const int CommandNotExecutable = 126;
 
     /// <summary>The program for <c>connect -- CMD</c> could not be started, as shells have it.</summary>
     internal const int CommandNotFound = 127;

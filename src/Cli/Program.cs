@@ -3,6 +3,8 @@ using System.Runtime.CompilerServices;
 
 using Telepresence.Cli.Commands;
 using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch;
+using Telepresence.Cli.Launch.Holder;
 
 namespace Telepresence.Cli;
 
@@ -29,6 +31,10 @@ internal static class Program
                 return UserDaemon.RunAsync(number, directory).GetAwaiter().GetResult();
             case ["daemon-user", "--undo"]:
                 return UserDaemon.UndoAsync().GetAwaiter().GetResult();
+            case ["daemon-namespace", "--channel", string channel, "--error", string error, .. string[] rest] when int.TryParse(channel, CultureInfo.InvariantCulture, out int number) && int.TryParse(error, CultureInfo.InvariantCulture, out int stream):
+                return HolderProcess.RunAsync(number, stream, network: rest is not ["--mounts-only"]).GetAwaiter().GetResult();
+            case ["session-undo", "--journal", string journal]:
+                return SessionJournals.UndoCommandAsync(journal).GetAwaiter().GetResult();
             default:
                 return Tree(arguments);
         }

@@ -1,5 +1,6 @@
 using System.Globalization;
 
+using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Engine.Ports;
 using Telepresence.Cli.Launch;
 
@@ -64,8 +65,8 @@ internal sealed record LaunchArguments
             throw Bad(RunShell ? "--run-shell and --run exclude each other; give one of them." : "nothing to run: give --run-shell for a shell, or --run COMMAND ARGUMENTS… as the last option.");
         if (Run is { Count: 0 })
             throw Bad("--run needs a command behind it, which takes all the rest of the line.");
-        (WorkloadChoice workload, string? deployment, string? container) = ReadWorkload();
-        if (ServiceAccount is not null && workload != WorkloadChoice.New)
+        (WorkloadMode workload, string? deployment, string? container) = ReadWorkload();
+        if (ServiceAccount is not null && workload != WorkloadMode.New)
             throw Bad("--serviceaccount goes with a new Deployment; an existing one has its own.");
         if (Image is not null && (Image.Length == 0 || Image.Any(char.IsWhiteSpace)))
             throw Bad($"--image '{Image}': not an image reference like registry.example.com/telepresence-k8s:{ProductVersion.Text}.");
@@ -107,21 +108,21 @@ internal sealed record LaunchArguments
         };
     }
 
-    private (WorkloadChoice Choice, string? Deployment, string? Container) ReadWorkload()
+    private (WorkloadMode Choice, string? Deployment, string? Container) ReadWorkload()
     {
         (string Option, string? Value)[] given = [.. new[] { ("--new-deployment", NewDeployment), ("--deployment", Deployment), ("--swap-deployment", SwapDeployment) }.Where(static option => option.Item2 is not null)];
         switch (given)
         {
             case []:
-                return (WorkloadChoice.New, null, null);
+                return (WorkloadMode.New, null, null);
             case [("--new-deployment", string name)]:
-                return (WorkloadChoice.New, ReadName("--new-deployment", name, name), null);
+                return (WorkloadMode.New, ReadName("--new-deployment", name, name), null);
             case [(string option, string value)]:
                 string[] parts = value.Split(':');
                 if (parts.Length > 2)
                     throw Bad($"{option} {value}: give NAME, or NAME:CONTAINER.");
                 string? container = parts.Length == 2 ? ReadName(option, value, parts[1]) : null;
-                return (option == "--deployment" ? WorkloadChoice.Existing : WorkloadChoice.Swapped, ReadName(option, value, parts[0]), container);
+                return (option == "--deployment" ? WorkloadMode.Existing : WorkloadMode.Swap, ReadName(option, value, parts[0]), container);
             default:
                 throw Bad($"{string.Join(" and ", given.Select(static option => option.Option))} exclude each other; give one of them.");
         }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 
 using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch;
 
 namespace Telepresence.Cli.Commands;
 
@@ -18,6 +19,8 @@ internal static class QuitCommand
             await DaemonLauncher.WaitForEndAsync();
         else if (Posix.geteuid() == 0)
             await UndoLeftoversAsync();
+        foreach (string sentence in await SessionJournals.UndoDeadAsync(InvokingUser.Resolve(), CancellationToken.None))
+            terminal.Note(sentence);
         terminal.Say(stopDaemons ? "Telepresence Daemons quitting...done" : wasConnected ? "Disconnected" : "Not connected");
         if (answer?.Text is { Length: > 0 } left)
             terminal.Note(left);

@@ -52,7 +52,7 @@ internal enum MessageKind
     /// <summary>The machine has other name servers or routes than before (root daemon → user daemon).</summary>
     Changed,
 
-    /// <summary>Undo and end (root daemon → user daemon).</summary>
+    /// <summary>Undo and end (root daemon → user daemon; session → holder of a namespace).</summary>
     Stop,
 
     /// <summary>Describe the session (front end → session process).</summary>
@@ -60,6 +60,21 @@ internal enum MessageKind
 
     /// <summary>Say how a program is run in the session (front end → session process).</summary>
     Enter,
+
+    /// <summary>The namespaces are there (holder → session).</summary>
+    Ready,
+
+    /// <summary>Start a command; <see cref="Message.Text"/> is the caller's name for it, what is to be started is in the descriptor (session → holder).</summary>
+    Launch,
+
+    /// <summary>A command has ended; <see cref="Message.Text"/> says which, <see cref="Message.Code"/> how (holder → session).</summary>
+    Exited,
+
+    /// <summary>Send signal <see cref="Message.Code"/> to the command that <see cref="Message.Text"/> names (session → holder).</summary>
+    Signal,
+
+    /// <summary>For the volumes (both ways); <see cref="Message.Text"/> and the descriptors are between them.</summary>
+    Volumes,
 }
 
 /// <summary>One message; which parts it has depends on its kind.</summary>

@@ -56,19 +56,20 @@ internal sealed record NetworkPlan(NetworkSpec Spec, DnsRulesOptions Names, stri
 
     /// <summary>Looks up what must never go into the tunnel: the API server, a proxy on the way to it, the SSH peer, and hosts of <c>--never-proxy</c>.</summary>
     /// <exception cref="UserError">A host of <c>--never-proxy</c> does not exist.</exception>
-    internal static async Task<IReadOnlyList<IPAddress>> FindExceptionsAsync(ConnectRequest request, IReadOnlyDictionary<string, string> environment, CancellationToken cancellation)
+    internal static async Task<IReadOnlyList<IPAddress>> FindExceptionsAsync(
+        string server, IReadOnlyList<string> neverProxyHosts, IReadOnlyDictionary<string, string> environment, CancellationToken cancellation)
     {
         List<IPAddress> found = [];
-        List<string> servers = [request.Target.Server];
+        List<string> servers = [server];
         foreach (string name in (ReadOnlySpan<string>)["HTTPS_PROXY", "https_proxy"])
         {
             if (environment.TryGetValue(name, out string? proxy))
                 servers.Add(proxy);
         }
 
-        foreach (string server in servers)
+        foreach (string url in servers)
         {
-            if (!Uri.TryCreate(server, UriKind.Absolute, out Uri? uri))
+            if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri))
                 continue;
             try
             {
@@ -80,7 +81,7 @@ internal sealed record NetworkPlan(NetworkSpec Spec, DnsRulesOptions Names, stri
             }
         }
 
-        foreach (string host in request.Options.NeverProxyHosts)
+        foreach (string host in neverProxyHosts)
         {
             try
             {
@@ -100,6 +101,7 @@ internal sealed record NetworkPlan(NetworkSpec Spec, DnsRulesOptions Names, stri
     /// <summary>The address as a network of its own.</summary>
     internal static IPNetwork Single(IPAddress address) => new(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128);
 
-    private static string[] HostName(string server) =>
+    /// <summary>The host name of an URL, if it is one that is looked up.</summary>
+    internal static string[] HostName(string server) =>
         Uri.TryCreate(server, UriKind.Absolute, out Uri? uri) && uri.HostNameType == UriHostNameType.Dns && uri.Host != "localhost" ? [uri.Host] : [];
 }

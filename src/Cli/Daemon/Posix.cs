@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
+using Telepresence.Tunnel.Io;
+
 namespace Telepresence.Cli.Daemon;
 
 /// <summary>The calls of libc about processes, users and sockets that .NET does not offer. 64-bit Linux, glibc and musl.</summary>
@@ -12,7 +14,7 @@ internal static unsafe partial class Posix
     internal const int MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_TRUNC = 0x20, MSG_CTRUNC = 0x08;
     internal const int SHUT_RDWR = 2;
     internal const int EINTR = 4, EAGAIN = 11, EPIPE = 32, ECONNRESET = 104, ENOTCONN = 107;
-    private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1;
+    private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1, F_DUPFD_CLOEXEC = 1030, O_CLOEXEC = 0x80000;
     private const int SOL_SOCKET = 1, SO_PEERCRED = 17;
     private const int ERANGE = 34;
 
@@ -67,6 +69,9 @@ internal static unsafe partial class Posix
     private static partial int dup2(int from, int to);
 
     [LibraryImport("libc", SetLastError = true)]
+    private static partial int pipe2(int* ends, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(int fd, int command, int argument);
 
     [LibraryImport("libc", SetLastError = true)]
@@ -119,6 +124,30 @@ internal static unsafe partial class Posix
     {
         if (fcntl(fd, F_SETFD, inheritable ? 0 : FD_CLOEXEC) < 0)
             throw Failure($"fcntl on descriptor {fd}");
+    }
+
+    /// <summary>A pipe; neither end is inherited.</summary>
+    internal static (FileDescriptor Read, FileDescriptor Write) CreatePipe()
+    {
+        int* ends = stackalloc int[2];
+        return pipe2(ends, O_CLOEXEC) == 0 ? (new FileDescriptor(ends[0]), new FileDescriptor(ends[1])) : throw Failure("pipe2");
+    }
+
+    /// <summary>Another number for an open file; not inherited.</summary>
+    internal static FileDescriptor Duplicate(int fd)
+    {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return copy >= 0 ? new FileDescriptor(copy) : throw Failure($"duplicating descriptor {fd}");
+    }
+
+    /// <summary>Gives an open file another number, whatever that stood for before.</summary>
+    internal static void MoveDescriptor(int from, int to)
+    {
+        if (from == to)
+            return;
+        if (dup2(from, to) < 0)
+            throw Failure("dup2");
+        _ = close(from);
     }
 
     /// <summary>

@@ -72,7 +72,7 @@ internal sealed class UserConnection : IAsyncDisposable
         {
             _journal = await OpenJournalAsync(_user, Tell, stop.Token);
             RemoveDeadSockets();
-            Task<IReadOnlyList<IPAddress>> exceptions = NetworkPlan.FindExceptionsAsync(_request, _user.Environment, stop.Token);
+            Task<IReadOnlyList<IPAddress>> exceptions = NetworkPlan.FindExceptionsAsync(_request.Target.Server, _request.Options.NeverProxyHosts, _user.Environment, stop.Token);
             _kube = await KubeAccess.StartAsync(_user, _request.Target, _directory, stop.Token);
             _log.Detail($"kubectl proxy after {clock.ElapsedMilliseconds} ms");
             await UndoLeftoversAsync(_journal, _log, stop.Token);

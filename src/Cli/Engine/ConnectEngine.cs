@@ -8,6 +8,7 @@ using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Mux;
 using Telepresence.Tunnel.Stack;
 using Telepresence.Tunnel.Tun;
+using Telepresence.Tunnel.Wire;
 
 namespace Telepresence.Cli.Engine;
 
@@ -31,6 +32,7 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
     private ClusterSession? _session;
     private TunPump? _tun;
     private DnsServer? _dns;
+    private DirectFlows? _direct;
     private string? _linkDown;
 
     /// <summary>Starts the loop.</summary>
@@ -104,6 +106,9 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         _dns!.SetLocalServers(servers, _loop.Now);
         return servers.Count;
     });
+
+    /// <summary>Changes what comes out of the TUN and must not go into the tunnel. Flows that are open stay as they are.</summary>
+    public Task SetDirectAsync(IReadOnlyList<IPNetwork> networks) => _loop.InvokeAsync(() => SetDirect(networks));
 
     /// <summary>The addresses of a host as a local program would see them, both families; empty when there are none.</summary>
     /// <exception cref="FormatException">Not a DNS name.</exception>
@@ -194,6 +199,7 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         {
             _tun = new TunPump(_loop, TunDevice.FromDescriptor(tun), new StackOptions { Mtu = network.Mtu }, _pool, _forwarder);
             _forwarder.Attach(_tun.Stack);
+            SetDirect(network.Direct);
             _loop.AddTurnHandler(_forwarder);
         }
 
@@ -204,6 +210,16 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
             _dns.AddTcp(socket);
         _dns.SetLocalServers(network.LocalServers, _loop.Now);
         _dns.SetSession(_session?.Mux, _loop.Now);
+        return true;
+    }
+
+    private bool SetDirect(IReadOnlyList<IPNetwork> networks)
+    {
+        NetworkSet set = new(networks);
+        if (_direct is not null)
+            _direct.Networks = set;
+        else if (!set.IsEmpty)
+            _forwarder.Direct = _direct = new DirectFlows(_loop, _pool, set);
         return true;
     }
 
@@ -222,6 +238,7 @@ public sealed class ConnectEngine : ISessionObserver, IAsyncDisposable
         foreach (IEngineService service in _services)
             service.Dispose();
         _dns?.Dispose();
+        _direct?.Dispose();
         if (session is not null)
             Leave(session, "the client said goodbye");
 

@@ -29,6 +29,9 @@ public sealed record EngineNetwork
     /// <summary>What goes into the tunnel already.</summary>
     public IReadOnlyList<IPNetwork> Routes { get; init; } = [];
 
+    /// <summary>What comes out of the TUN and must not go into the tunnel: it is dialed from this process, in its own network namespace.</summary>
+    public IReadOnlyList<IPNetwork> Direct { get; init; } = [];
+
     /// <summary>Makes routes for addresses that only the cluster knows by name.</summary>
     public required Func<IReadOnlyList<IPAddress>, Task> RouteOutside { get; init; }
 }

@@ -1,3 +1,6 @@
+using Telepresence.Cli.Cluster;
+using Telepresence.Cli.Cluster.Workloads;
+using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Engine.Ports;
 
 namespace Telepresence.Cli.Launch;
@@ -15,19 +18,6 @@ internal enum MethodChoice
     Preload,
 }
 
-/// <summary>Where the proxy pod comes from.</summary>
-internal enum WorkloadChoice
-{
-    /// <summary>A new Deployment.</summary>
-    New,
-
-    /// <summary>A Deployment that runs the proxy image already.</summary>
-    Existing,
-
-    /// <summary>A copy of a Deployment stands in for it.</summary>
-    Swapped,
-}
-
 /// <summary>What the user asked of the form without a verb, checked.</summary>
 internal sealed record LaunchOptions
 {
@@ -41,7 +31,7 @@ internal sealed record LaunchOptions
     public string? Kubeconfig { get; init; }
 
     /// <summary>Where the pod comes from.</summary>
-    public WorkloadChoice Workload { get; init; }
+    public WorkloadMode Workload { get; init; }
 
     /// <summary>Name of the Deployment; null for a new one with a generated name.</summary>
     public string? Deployment { get; init; }
@@ -93,4 +83,15 @@ internal sealed record LaunchOptions
 
     /// <summary>The user's command; empty for their shell.</summary>
     public IReadOnlyList<string> Command { get; init; } = [];
+
+    /// <summary>The part about the pod.</summary>
+    /// <param name="user">Whose environment may name another image.</param>
+    internal WorkloadRequest ToWorkload(InvokingUser user) => new()
+    {
+        Mode = Workload,
+        Name = Container is null ? Deployment : $"{Deployment}:{Container}",
+        Image = Image ?? ProxyDeployment.DefaultImage(user.Environment),
+        ServiceAccount = ServiceAccount,
+        Exposed = [.. Expose.Where(static port => !port.PodLoopback).Select(static port => new ContainerPort(port.Remote, port.IsUdp ? "UDP" : "TCP", null))],
+    };
 }

@@ -8,6 +8,16 @@ internal static class SessionJournals
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
+    /// <summary>What the guardian of a session becomes when that was killed: <c>telepresence session-undo --journal PATH</c>.</summary>
+    internal static async Task<int> UndoCommandAsync(string path)
+    {
+        using FileLog log = FileLog.Open(DaemonPaths.FrontEndLog, verbose: false);
+        IReadOnlyList<string> left = await UndoAsync(path, CancellationToken.None);
+        foreach (string sentence in left)
+            log.Write(sentence);
+        return left.Count == 0 ? ExitCode.Success : ExitCode.ApiError;
+    }
+
     /// <summary>Undoes what the journals of dead sessions hold.</summary>
     /// <returns>A sentence for each thing that could not be taken back.</returns>
     internal static async Task<IReadOnlyList<string>> UndoDeadAsync(InvokingUser user, CancellationToken cancellation)

@@ -18,13 +18,16 @@ public sealed record LinkChange(string Name, int Mtu, IReadOnlyList<string> Addr
     public override string Description => $"interface {Name}";
 
     /// <inheritdoc/>
-    public override Task ApplyAsync(CancellationToken cancellation)
+    public override Task ApplyAsync(CancellationToken cancellation) => IpTool.BatchAsync(family: 0, Commands(), force: false, cancellation);
+
+    /// <summary>What <c>ip</c> is told.</summary>
+    internal IReadOnlyList<string> Commands()
     {
         List<string> lines = [$"link set dev {Name} mtu {Mtu} txqueuelen {QueueLength} addrgenmode none"];
         foreach (string address in Addresses)
             lines.Add($"address add {address} dev {Name}{(address.Contains(':', StringComparison.Ordinal) ? " nodad" : "")}");
         lines.Add($"link set dev {Name} up");
-        return IpTool.BatchAsync(family: 0, lines, force: false, cancellation);
+        return lines;
     }
 
     /// <inheritdoc/>

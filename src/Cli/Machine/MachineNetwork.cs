@@ -24,8 +24,8 @@ public sealed class MachineNetwork(Journal journal)
 
     // Addresses that nobody routes publicly: benchmarking (RFC 2544), shared (RFC 6598), documentation (RFC 5737). The first that the
     // machine has no route for is taken.
-    private static readonly string[] AddressCandidates = ["198.18.77.1", "198.19.77.1", "100.127.77.1", "100.64.77.1", "203.0.113.77", "192.0.2.77"];
-    private static readonly IPAddress Address6 = IPAddress.Parse("fd7e:1e9e:5e4c::1");
+    internal static readonly string[] AddressCandidates = ["198.18.77.1", "198.19.77.1", "100.127.77.1", "100.64.77.1", "203.0.113.77", "192.0.2.77"];
+    internal static readonly IPAddress Address6 = IPAddress.Parse("fd7e:1e9e:5e4c::1");
 
     // The cloud's metadata, and what goes to everybody on the local network: it would get nowhere in a cluster.
     private static readonly IPNetwork[] NeverOurs = [IPNetwork.Parse("169.254.169.254/32"), IPNetwork.Parse("224.0.0.0/4"), IPNetwork.Parse("255.255.255.255/32")];
@@ -161,7 +161,7 @@ public sealed class MachineNetwork(Journal journal)
         throw new IOException($"none of the addresses {string.Join(", ", AddressCandidates)} is free on this machine; free a route to one of them.");
     }
 
-    private static bool HasIpv6()
+    internal static bool HasIpv6()
     {
         // A new interface gets what "default" says.
         return IsEnabled("all") && IsEnabled("default");
@@ -174,7 +174,7 @@ public sealed class MachineNetwork(Journal journal)
     }
 
     // Where the machine's default is bbr, its pacing costs a third of the speed on a link that is memory; cubic does not pace.
-    private static bool PrefersCubic()
+    internal static bool PrefersCubic()
     {
         const string current = "/proc/sys/net/ipv4/tcp_congestion_control", available = "/proc/sys/net/ipv4/tcp_available_congestion_control";
         return File.Exists(current)

@@ -13,6 +13,7 @@ public sealed class FlowForwarder : IFlowHandler, ITurnHandler
     private readonly UdpBridge _udp = new();
     private readonly EchoBridge _echo = new();
     private MuxSession? _session;
+    private DirectFlows? _direct;
 
     /// <summary>The session that carries new flows, or null while there is none: flows are then refused at once.</summary>
     public MuxSession? Session
@@ -25,8 +26,20 @@ public sealed class FlowForwarder : IFlowHandler, ITurnHandler
         }
     }
 
+    /// <summary>Takes the flows that must not go through the session, or null when there are none. Not owned.</summary>
+    public DirectFlows? Direct
+    {
+        get => _direct;
+        set
+        {
+            _direct = value;
+            if (value is not null)
+                value.Stack = Stack;
+        }
+    }
+
     /// <inheritdoc/>
-    public long NextDeadline => _udp.NextDeadline;
+    public long NextDeadline => _direct is null ? _udp.NextDeadline : Math.Min(_udp.NextDeadline, _direct.NextDeadline);
 
     private NetworkStack? Stack => _udp.Stack;
 
@@ -35,6 +48,8 @@ public sealed class FlowForwarder : IFlowHandler, ITurnHandler
     {
         _udp.Stack = stack;
         _echo.Stack = stack;
+        if (_direct is not null)
+            _direct.Stack = stack;
     }
 
     /// <inheritdoc/>
@@ -42,12 +57,16 @@ public sealed class FlowForwarder : IFlowHandler, ITurnHandler
     {
         if (_udp.NextDeadline <= now)
             _udp.Poll(now);
+        if (_direct is not null && _direct.NextDeadline <= now)
+            _direct.Poll(now);
     }
 
     /// <inheritdoc/>
     public void OnTcpOpen(TcpConnection connection, long now)
     {
-        if (_session is null)
+        if (_direct is not null && _direct.Covers(connection.Flow.Destination))
+            _direct.Open(connection, now);
+        else if (_session is null)
             connection.Refuse(RefusalReason.NetUnreachable, now);
         else
             TcpBridge.Open(connection, _session, now);
@@ -56,7 +75,9 @@ public sealed class FlowForwarder : IFlowHandler, ITurnHandler
     /// <inheritdoc/>
     public void OnDatagram(in FlowKey flow, ReadOnlySpan<byte> payload, long now)
     {
-        if (_session is null)
+        if (_direct is not null && _direct.Covers(flow.Destination))
+            _direct.Send(flow, payload, now);
+        else if (_session is null)
             Stack?.SendUnreachable(flow, RefusalReason.NetUnreachable, now);
         else
             _udp.Send(flow, payload, _session, now);

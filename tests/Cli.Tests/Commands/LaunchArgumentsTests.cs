@@ -1,3 +1,4 @@
+using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Commands;
 using Telepresence.Cli.Engine.Ports;
 using Telepresence.Cli.Launch;
@@ -12,7 +13,7 @@ public sealed class LaunchArgumentsTests
     public void Without_a_Deployment_a_new_one_is_made()
     {
         LaunchOptions options = Shell.Check();
-        Assert.Equal(WorkloadChoice.New, options.Workload);
+        Assert.Equal(WorkloadMode.New, options.Workload);
         Assert.Null(options.Deployment);
         Assert.Empty(options.Command);
         Assert.Equal(Path.GetFullPath("telepresence.log"), options.LogFile);
@@ -22,8 +23,8 @@ public sealed class LaunchArgumentsTests
     public void A_container_stands_behind_a_colon()
     {
         LaunchOptions options = (Shell with { SwapDeployment = "web:nginx" }).Check();
-        Assert.Equal((WorkloadChoice.Swapped, "web", "nginx"), (options.Workload, options.Deployment, options.Container));
-        Assert.Equal(WorkloadChoice.Existing, (Shell with { Deployment = "web" }).Check().Workload);
+        Assert.Equal((WorkloadMode.Swap, "web", "nginx"), (options.Workload, options.Deployment, options.Container));
+        Assert.Equal(WorkloadMode.Existing, (Shell with { Deployment = "web" }).Check().Workload);
     }
 
     [Theory]

@@ -39,6 +39,11 @@ internal static class MountTable
         return type;
     }
 
+    /// <summary>Whether something is mounted below a directory.</summary>
+    /// <param name="directory">With a slash at its end.</param>
+    internal static bool HasMountsBelow(string directory) =>
+        File.ReadLines("/proc/self/mountinfo").Any(line => line.Split(' ') is [_, _, _, _, string point, ..] && Unescape(point).StartsWith(directory, StringComparison.Ordinal));
+
     // Blank, tab, line feed and backslash are written as three octal digits.
     private static string Unescape(string text) =>
         text.Replace("\\040", " ", StringComparison.Ordinal).Replace("\\011", "\t", StringComparison.Ordinal)

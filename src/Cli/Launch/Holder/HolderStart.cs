@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Text;
+
+using Microsoft.Win32.SafeHandles;
+
+using Telepresence.Cli.Daemon;
+using Telepresence.Tunnel.Io;
+
+namespace Telepresence.Cli.Launch.Holder;
+
+/// <summary>Starts the holder through unshare(1), which becomes it once the namespaces are there.</summary>
+internal sealed class HolderStart : IDisposable
+{
+    private readonly FileStream _complaints;
+
+    private HolderStart(ChildProcess process, DescriptorSocket channel, FileStream complaints, bool rootless)
+    {
+        Process = process;
+        Channel = channel;
+        _complaints = complaints;
+        Rootless = rootless;
+    }
+
+    /// <summary>unshare, then the holder.</summary>
+    internal ChildProcess Process { get; }
+
+    /// <summary>Our end of the channel.</summary>
+    internal DescriptorSocket Channel { get; }
+
+    /// <summary>Whether the namespaces belong to a user namespace.</summary>
+    internal bool Rootless { get; }
+
+    /// <summary>The arguments of unshare that make the namespaces.</summary>
+    internal static IReadOnlyList<string> Flags(bool rootless, bool network) =>
+        [.. rootless ? (string[])["--user", "--map-current-user", "--keep-caps"] : [], .. network ? (string[])["--net"] : [], "--mount", "--propagation", "private"];
+
+    /// <summary>Starts it.</summary>
+    /// <exception cref="UserError">unshare is missing.</exception>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    internal static HolderStart Begin(HolderOptions options, bool rootless)
+    {
+        string unshare = HolderTools.Find("unshare");
+        (DescriptorSocket mine, FileDescriptor theirs) = DescriptorSocket.CreatePair();
+        (FileDescriptor read, FileDescriptor write) = Posix.CreatePipe();
+        using (theirs)
+        using (write)
+        using (FileDescriptor error = Posix.Duplicate(2))
+        {
+            string[] only = options.Network ? [] : ["--mounts-only"];
+            (string program, string[] arguments) = SelfProgram.Command(["daemon-namespace", "--channel", Text(theirs), "--error", Text(error), .. only]);
+
+            // The runtime's debugging socket would be a file in /tmp that outlives a holder that is killed.
+            Dictionary<string, string> environment = new(options.Environment, StringComparer.Ordinal) { ["DOTNET_EnableDiagnostics"] = "0" };
+            ChildProcess process = ChildProcess.Start(
+                unshare,
+                [unshare, .. Flags(rootless, options.Network), "--", program, .. arguments],
+                environment,
+                directory: null,
+                [(write.Number, 2), (theirs.Number, theirs.Number), (error.Number, error.Number)]);
+            return new HolderStart(process, mine, new FileStream(new SafeFileHandle(read.Take(), ownsHandle: true), FileAccess.Read, bufferSize: 0), rootless);
+        }
+    }
+
+    /// <summary>What unshare had to complain about; ends when it has become the holder, or ended.</summary>
+    internal async Task<string> ReadComplaintsAsync(CancellationToken cancellation)
+    {
+        using StreamReader reader = new(_complaints, Encoding.UTF8, leaveOpen: true);
+        return await reader.ReadToEndAsync(cancellation);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _complaints.Dispose();
+
+    private static string Text(FileDescriptor descriptor) => descriptor.Number.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,97 @@
+using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Engine;
+using Telepresence.Cli.Launch.Holder;
+using Telepresence.Cli.Launch.Holder.Loopback;
+using Telepresence.Cli.Launch.Volumes;
+using Telepresence.Tunnel.Forward;
+
+namespace Telepresence.Cli.Launch;
+
+/// <summary>How the programs of the tree are caught: chosen for this machine and this program, then attached to the engine.</summary>
+internal sealed class TreeMethod : IAsyncDisposable
+{
+    private readonly NamespaceHost? _namespace;
+    private readonly bool _caught;
+    private readonly FileLog _log;
+    private NamespaceNetwork? _network;
+
+    private TreeMethod(NamespaceHost? host, bool caught, FileLog log)
+    {
+        _namespace = host;
+        _caught = caught;
+        _log = log;
+        Host = host is not null ? host : new DirectHost();
+        Volumes = host is null ? new VolumeMounter() : new HolderVolumes(host.Client);
+    }
+
+    /// <summary><c>netns</c> or <c>preload</c>.</summary>
+    internal string Name => _caught ? "netns" : "preload";
+
+    /// <summary>Where programs run.</summary>
+    internal ITreeHost Host { get; }
+
+    /// <summary>What mounts.</summary>
+    internal IVolumeHost Volumes { get; }
+
+    /// <summary>Makes sockets where the tree's programs listen; null where that is this machine's own loopback.</summary>
+    internal ISocketSource? Inside => _network?.Sockets;
+
+    /// <summary>Chooses, starts what holds the namespaces, and says in one line what was chosen and why not the better one.</summary>
+    /// <exception cref="UserError">What was asked for is not possible here.</exception>
+    internal static async Task<TreeMethod> ChooseAsync(LaunchOptions options, InvokingUser user, Action<string> say, FileLog log, CancellationToken cancellation)
+    {
+        string reason = "as asked for";
+        if (options.Method != MethodChoice.Preload)
+        {
+            try
+            {
+                HolderCapabilities.CheckNetwork();
+                TreeMethod made = new(await StartAsync(network: true, user, log, cancellation), caught: true, log);
+                say($"Method netns: every program is caught{(made.Host.Rootless ? ", without root" : "")}.");
+                return made;
+            }
+            catch (UserError error) when (options.Method == MethodChoice.Auto && error.ExitCode is ExitCode.NoNamespace or ExitCode.TunMissing)
+            {
+                reason = $"because netns is not possible here: {error.Message.TrimEnd('.')}";
+            }
+        }
+
+        say($"Method preload, {reason}. Programs that are static or setuid are not caught.");
+        return new TreeMethod(options.Mount ? await TryMountsAsync(user, log, cancellation) : null, caught: false, log);
+    }
+
+    /// <summary>Makes the tree's network, or the preload shim's agent, part of the engine.</summary>
+    /// <returns>What the environment of programs needs.</returns>
+    internal async Task<IReadOnlyDictionary<string, string>> AttachAsync(ConnectEngine engine, TreeNetwork plan, string directory, CancellationToken cancellation)
+    {
+        if (!_caught)
+            throw new UserError(ExitCode.NoNamespace, $"preload {directory}");
+        _network = await _namespace!.Client.ConfigureAsync(plan.Namespace, cancellation);
+        await engine.AttachNetworkAsync(_network.ToEngine(plan.Rules, plan.LocalServers, plan.Direct));
+        await engine.AddServiceAsync(scope => LoopbackMirror.Create(scope, _namespace.Client, _network, _log.Write));
+        return new Dictionary<string, string>();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await Host.DisposeAsync();
+        _network?.Sockets.Dispose();
+    }
+
+    private static async Task<NamespaceHost?> TryMountsAsync(InvokingUser user, FileLog log, CancellationToken cancellation)
+    {
+        try
+        {
+            return await StartAsync(network: false, user, log, cancellation);
+        }
+        catch (UserError error) when (error.ExitCode == ExitCode.NoNamespace)
+        {
+            log.Write($"volumes cannot be at their real paths: {error.Message}");
+            return null;
+        }
+    }
+
+    private static async Task<NamespaceHost> StartAsync(bool network, InvokingUser user, FileLog log, CancellationToken cancellation) =>
+        new(await HolderClient.StartAsync(new HolderOptions { Network = network, Environment = user.Environment, Log = log.Write }, cancellation), user);
+}
