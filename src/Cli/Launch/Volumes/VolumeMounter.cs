@@ -65,6 +65,8 @@ internal sealed class VolumeMounter : IVolumeHost, IAsyncDisposable
         try
         {
             await TakeAwayAsync().ConfigureAwait(false);
+            if (request.RealPaths)
+                MountCalls.LeaveHost();
             if (request.Sshfs)
             {
                 if (SshfsMount.WhyNot(withHelper: !request.RealPaths && Libc.geteuid() != 0) is { } reason)
@@ -112,7 +114,6 @@ internal sealed class VolumeMounter : IVolumeHost, IAsyncDisposable
         if (request.RealPaths)
         {
             string workingDirectory = Environment.CurrentDirectory;
-            MountCalls.LeaveHost();
             foreach (string veil in _veils)
                 MountCalls.MakeTmpfsWritable(veil);
             if (request.Sshfs)

@@ -32,6 +32,9 @@ internal sealed class Laptop : IDisposable
         mkdir -m 755 /home/developer /run/agent /run/app
         mkdir -m 700 /run/user
         echo 4711 > /run/agent/pid
+        cp /etc/passwd /run/passwd
+        echo 'developer:x:65533:65533::/home/developer:/bin/sh' >> /run/passwd
+        mount --bind /run/passwd /etc/passwd
         cp -r "$BINARIES" /run/app/bin
         if [ "$FUSE" = 1 ]; then
             mknod -m 666 /run/fuse c 10 229
@@ -43,8 +46,13 @@ internal sealed class Laptop : IDisposable
         /usr/bin/dotnet exec /run/app/bin/Cli.Tests.dll agent /run/agent.sock </dev/null >/dev/null 2>&1 &
         cd /home/developer
         export HOME=/home/developer
-        exec "$@"
+        [ -z "$BEFORE" ] || setpriv --reuid=65533 --regid=65533 --clear-groups sh -c "$BEFORE"
+        [ "$SHARED" = 0 ] || mount --make-rshared /
+        [ -z "$AFTERWARDS" ] || { "$@" || true; set +e; eval "$AFTERWARDS"; exit; }
+        "$@"
         """;
+
+    internal const string JournalPath = "/home/developer/journal";
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -60,13 +68,14 @@ internal sealed class Laptop : IDisposable
     {
         string[] before = options.Account switch
         {
+            Account.Root when options.Shared => ["unshare", "--mount", "--propagation", "unchanged", "--"],
             Account.Root => [],
             Account.Ordinary => ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--"],
             _ => ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "--"],
         };
         string[] after =
         [
-            "/usr/bin/dotnet", "exec", "/run/app/bin/Cli.Tests.dll", "volumes", $"{pod.Port}", options.Journal ?? "/home/developer/journal",
+            "/usr/bin/dotnet", "exec", "/run/app/bin/Cli.Tests.dll", "volumes", $"{pod.Port}", JournalPath,
             options.Account == Account.WithoutNamespace ? "direct" : "real", options.Mount, options.Writable ? "1" : "0", .. mounts,
         ];
         ProcessStartInfo start = new("unshare", ["--mount", "--propagation", "private", "sh", "-c", Setup, "sh", .. before, .. after])
@@ -76,6 +85,9 @@ internal sealed class Laptop : IDisposable
             RedirectStandardError = true,
         };
         start.Environment["BINARIES"] = AppContext.BaseDirectory;
+        start.Environment["SHARED"] = options.Shared ? "1" : "0";
+        start.Environment["BEFORE"] = options.Before;
+        start.Environment["AFTERWARDS"] = options.Afterwards;
         start.Environment["FUSE"] = options.Fuse ? "1" : "0";
         start.Environment["XDG_RUNTIME_DIR"] = "/run/user";
         _process = Process.Start(start)!;
@@ -106,7 +118,14 @@ internal sealed class Laptop : IDisposable
 
         internal bool Writable { get; init; }
 
-        internal string? Journal { get; init; }
+        /// <summary>Mounts that the tree makes would be seen outside of its namespace, if it let them.</summary>
+        internal bool Shared { get; init; }
+
+        /// <summary>Shell commands that the ordinary user has run before.</summary>
+        internal string Before { get; init; } = "";
+
+        /// <summary>Shell commands that run on the machine, as root, when the session has ended or was killed.</summary>
+        internal string Afterwards { get; init; } = "";
     }
 
     internal string Method { get; } = "";
@@ -160,11 +179,22 @@ internal sealed class Laptop : IDisposable
         return Line();
     }
 
-    /// <summary>Ends the session in good order.</summary>
-    internal void Stop()
+    /// <summary>What is mounted on the machine outside of the tree.</summary>
+    internal string Mounts => File.ReadAllText($"/proc/{_process.Id}/mountinfo");
+
+    /// <summary>Kills the session and gives what <see cref="Options.Afterwards"/> printed.</summary>
+    internal string Kill()
+    {
+        using Process helper = Process.GetProcessById(int.Parse(Order("pid"), System.Globalization.CultureInfo.InvariantCulture));
+        helper.Kill();
+        return _process.StandardOutput.ReadToEnd();
+    }
+
+    /// <summary>Ends the session in good order and gives what <see cref="Options.Afterwards"/> printed.</summary>
+    internal string StopAndLook()
     {
         _process.StandardInput.WriteLine("stop");
-        Assert.True(_process.WaitForExit(Patience), Log);
+        return _process.StandardOutput.ReadToEnd();
     }
 
     /// <summary>What the agent on /run/agent.sock says.</summary>
@@ -184,6 +214,6 @@ internal sealed class Laptop : IDisposable
     {
         Task<string?> line = _process.StandardOutput.ReadLineAsync();
         Assert.True(line.Wait(Patience), $"no answer\n{Log}");
-        return line.Result ?? throw new IOException($"the helper ended\n{Log}");
+        return line.Result ?? throw new IOException($"the helper ended: {Error}\n{Log}");
     }
 }

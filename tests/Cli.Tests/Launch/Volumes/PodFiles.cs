@@ -33,7 +33,8 @@ internal sealed class PodFiles : IDisposable
         Write("/etc/passwd", "telepresence:x:65532:65532:telepresence:/:/usr/sbin/nologin\n");
         Rotate(ServiceAccount, ("token", "token 1\n"), ("ca.crt", "certificate\n"), ("namespace", "default"));
         Rotate("/etc/config", ("color", "blue\n"), ("size", "large\n"));
-        Rotate("/data", ("number", "42\n"));
+        Write("/data/number", "42\n");
+        Directory.CreateDirectory(Root + "/run/app/config");
         Write("/etc/app/app.conf", "one file\n");
         Port = FreePort();
         ProcessStartInfo start = new("unshare", ["--mount", "--propagation", "private", "sh", "-c", Start, Root, ProxyDirectory]) { RedirectStandardOutput = true };

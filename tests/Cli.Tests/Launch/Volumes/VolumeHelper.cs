@@ -98,11 +98,38 @@ internal sealed class VolumeHelper : ILinkSource
                     await ConnectAsync(engine);
                     Console.WriteLine("done");
                     break;
+                case ["pid"]:
+                    Console.WriteLine(Environment.ProcessId);
+                    break;
+                case ["kill-sshfs"]:
+                    Console.WriteLine(KillSshfs());
+                    break;
                 case ["cut"]:
                     Console.WriteLine(Cli.Daemon.Posix.shutdown(_link!.Number, Cli.Daemon.Posix.SHUT_RDWR));
                     break;
             }
         }
+    }
+
+    // The parent is the second number in stat, behind the name in brackets.
+    private static int KillSshfs()
+    {
+        int killed = 0;
+        foreach (string stat in Directory.EnumerateDirectories("/proc").Where(static path => char.IsAsciiDigit(path[6])).Select(static path => path + "/stat"))
+        {
+            try
+            {
+                string text = File.ReadAllText(stat);
+                if (text.Contains("(sshfs)", StringComparison.Ordinal) && text.Split(' ')[3] == $"{Environment.ProcessId}" && text.Split(' ')[2] != "Z")
+                    killed += 1 + Cli.Daemon.Posix.kill(int.Parse(text.Split(' ')[0], CultureInfo.InvariantCulture), Cli.Daemon.Posix.SIGKILL);
+            }
+            catch (IOException)
+            {
+                // It ended meanwhile.
+            }
+        }
+
+        return killed;
     }
 
     private static async Task<string> ShellAsync(string command, TreeVolumes volumes)
