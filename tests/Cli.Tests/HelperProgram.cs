@@ -1,4 +1,5 @@
 using Telepresence.Cli.Tests.Daemon;
+using Telepresence.Cli.Tests.Launch.Volumes;
 using Telepresence.Cli.Tests.Machine;
 using Telepresence.Cli.Tests.Machine.Resolver;
 
@@ -14,6 +15,9 @@ internal static class HelperProgram
     {
         ["launch-daemon"] => LauncherHelper.RunAsync(),
         ["network", string journal] => NetworkHelper.RunAsync(journal),
+        ["agent", string path] => AgentHelper.ServeAsync(path),
+        ["agent-client", string path] => AgentHelper.AskAsync(path),
+        ["volumes", .. string[] rest] => VolumeHelper.RunAsync(rest),
         ["resolver", .. string[] rest] => ResolverHelper.RunAsync(rest),
         _ => throw new ArgumentException($"no such helper: {string.Join(' ', arguments)}"),
     };

@@ -131,6 +131,9 @@ internal sealed class KubectlProxy : IAsyncDisposable
 
         _process.StandardOutput.Dispose();
         _process.Dispose();
-        File.Delete(SocketPath);
+
+        // The directory may have gone with everything else.
+        if (File.Exists(SocketPath))
+            File.Delete(SocketPath);
     }
 }

@@ -17,7 +17,7 @@ namespace Telepresence.Cli.Launch.Volumes;
 /// for more than a second, and lengths not at all by the kernel, so that a file that is replaced is seen, and seen whole.</para>
 /// <para>In a session of its own: Ctrl-C is for the user's command.</para>
 /// </remarks>
-internal sealed class SshfsMount : IDisposable
+internal sealed class SshfsMount : IAsyncDisposable
 {
     private const string FuseDevice = "/dev/fuse";
     private const int ReadAndWrite = 4 | 2;
@@ -82,7 +82,7 @@ internal sealed class SshfsMount : IDisposable
         }
         catch
         {
-            mount.Dispose();
+            await mount.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }
@@ -91,21 +91,21 @@ internal sealed class SshfsMount : IDisposable
     internal void Kill() => _process.Signal(Posix.SIGKILL);
 
     /// <summary>Ends it and takes its mount away; what is open in it fails from now on.</summary>
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         Kill();
-        _ended.Wait();
+        await _ended.ConfigureAwait(false);
         _process.Dispose();
-        Unmount(_root);
+        await UnmountAsync(_root, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Takes every mount of an sshfs at a place away.</summary>
-    internal static void Unmount(string root)
+    internal static async Task UnmountAsync(string root, CancellationToken cancellation)
     {
         for (int most = 10; most > 0 && MountTable.TypeAt(root)?.StartsWith("fuse", StringComparison.Ordinal) == true; most--)
         {
             if (!MountCalls.Detach(root))
-                Tool.TryRunAsync("fusermount3", ["-u", "-z", root], null, CancellationToken.None).GetAwaiter().GetResult();
+                await Tool.TryRunAsync("fusermount3", ["-u", "-z", root], null, cancellation).ConfigureAwait(false);
         }
     }
 

@@ -12,7 +12,7 @@ namespace Telepresence.Cli.Launch.Volumes;
 /// Every step may wait for the pod (a mount call looks its paths up), so all of them run apart from the caller and against a deadline; when
 /// that passes, sshfs is killed and whatever waits fails.
 /// </remarks>
-internal sealed class VolumeMounter : IVolumeHost, IDisposable
+internal sealed class VolumeMounter : IVolumeHost, IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -44,7 +44,7 @@ internal sealed class VolumeMounter : IVolumeHost, IDisposable
         await _turn.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            await Task.Run(TakeAway, CancellationToken.None).ConfigureAwait(false);
+            await TakeAwayAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -53,9 +53,9 @@ internal sealed class VolumeMounter : IVolumeHost, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
-        TakeAway();
+        await TakeAwayAsync().ConfigureAwait(false);
         _turn.Dispose();
     }
 
@@ -64,7 +64,9 @@ internal sealed class VolumeMounter : IVolumeHost, IDisposable
         await _turn.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            await Task.Run(TakeAway, CancellationToken.None).ConfigureAwait(false);
+            await TakeAwayAsync().ConfigureAwait(false);
+            if (request.RealPaths)
+                MountCalls.LeaveHost();
             if (request.Sshfs)
             {
                 if (SshfsMount.WhyNot(withHelper: !request.RealPaths && Libc.geteuid() != 0) is { } reason)
@@ -94,12 +96,15 @@ internal sealed class VolumeMounter : IVolumeHost, IDisposable
         }
     }
 
-    private void TakeAway()
+    // sshfs first: what waits for it fails then, and nothing waits for it any more.
+    private async Task TakeAwayAsync()
     {
+        _sshfs?.Kill();
         foreach (string target in Enumerable.Reverse(_bound))
             MountCalls.Detach(target);
         _bound.Clear();
-        _sshfs?.Dispose();
+        if (_sshfs is not null)
+            await _sshfs.DisposeAsync().ConfigureAwait(false);
         _sshfs = null;
     }
 
@@ -109,7 +114,6 @@ internal sealed class VolumeMounter : IVolumeHost, IDisposable
         if (request.RealPaths)
         {
             string workingDirectory = Environment.CurrentDirectory;
-            MountCalls.LeaveHost();
             foreach (string veil in _veils)
                 MountCalls.MakeTmpfsWritable(veil);
             if (request.Sshfs)

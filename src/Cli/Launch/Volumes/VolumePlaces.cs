@@ -62,7 +62,8 @@ internal sealed class VolumePlaces(Journal journal, VolumeSettings settings)
         {
             try
             {
-                await journal.UndoAsync(change, CancellationToken.None).ConfigureAwait(false);
+                if (journal.Open.Contains(change))
+                    await journal.UndoAsync(change, CancellationToken.None).ConfigureAwait(false);
                 _changes.Remove(change);
             }
             catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)

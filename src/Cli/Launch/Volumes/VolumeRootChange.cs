@@ -38,9 +38,9 @@ public sealed record VolumeRootChange(string Base, string Root, bool Existed, st
     }
 
     /// <inheritdoc/>
-    public override Task UndoAsync(CancellationToken cancellation)
+    public override async Task UndoAsync(CancellationToken cancellation)
     {
-        SshfsMount.Unmount(Root);
+        await SshfsMount.UnmountAsync(Root, cancellation).ConfigureAwait(false);
         if (Copy is not null && new FileInfo(Root).LinkTarget == Copy)
             File.Delete(Root);
         if (Copy is not null && Existed && !Directory.Exists(Root))
@@ -49,7 +49,6 @@ public sealed record VolumeRootChange(string Base, string Root, bool Existed, st
             RemoveEmpty(Root);
         RemoveEmpty(ScratchOf(Base));
         RemoveEmpty(Base);
-        return Task.CompletedTask;
     }
 
     internal static void RemoveEmpty(string path)
