@@ -175,8 +175,6 @@ internal sealed class HolderClient : IAsyncDisposable
         HolderClient client = new(options, start);
         try
         {
-            // unshare has this descriptor until it has become the holder, so its end says that one of both is over.
-            string complaints = await start.ReadComplaintsAsync(cancellation);
             await Task.WhenAny(client._ready.Task, client._channel.Closed).WaitAsync(StartLimit, cancellation);
             if (client._ready.Task.IsCompleted)
             {
@@ -184,6 +182,7 @@ internal sealed class HolderClient : IAsyncDisposable
                 return client;
             }
 
+            string complaints = await start.ReadComplaintsAsync(cancellation);
             throw complaints.Contains("unshare", StringComparison.Ordinal)
                 ? HolderFailure.Explain(complaints, rootless, KernelLimits.Read())
                 : new UserError(ExitCode.Internal, $"The holder of the namespace ended at its start{(complaints.Length > 0 ? $": {complaints.Trim().Split('\n')[0]}" : "")}; please report it.");

@@ -61,7 +61,7 @@ internal sealed class HolderStart : IDisposable
         }
     }
 
-    /// <summary>What unshare had to complain about; ends when it has become the holder, or ended.</summary>
+    /// <summary>What unshare had to complain about, once it has ended.</summary>
     internal async Task<string> ReadComplaintsAsync(CancellationToken cancellation)
     {
         using StreamReader reader = new(_complaints, Encoding.UTF8, leaveOpen: true);
