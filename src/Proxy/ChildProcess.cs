@@ -17,18 +17,27 @@ internal sealed class ChildProcess : IReadyHandler
         loop.Add(process.Pidfd.Number, Readiness.Read, this);
     }
 
-    /// <summary>Starts a program with an empty environment.</summary>
+    /// <summary>Starts a program.</summary>
     /// <param name="loop">Notices its end.</param>
     /// <param name="path">The program.</param>
     /// <param name="arguments">Its arguments, from argv[0] on.</param>
+    /// <param name="environment">All its variables, <c>NAME=value</c>.</param>
     /// <param name="standardInputAndOutput">Becomes its descriptors 0 and 1.</param>
+    /// <param name="extra">Becomes its descriptor 3; null for none.</param>
     /// <param name="exited">Gets the wait status (waitpid(2)) on the loop's thread.</param>
     /// <exception cref="IOException">It cannot be started; the message says why.</exception>
     internal static void Start(
-        EventLoop loop, string path, IReadOnlyList<string> arguments, FileDescriptor standardInputAndOutput, Action<int> exited)
+        EventLoop loop,
+        string path,
+        IReadOnlyList<string> arguments,
+        IReadOnlyList<string> environment,
+        FileDescriptor standardInputAndOutput,
+        FileDescriptor? extra,
+        Action<int> exited)
     {
         int stream = standardInputAndOutput.Number;
-        _ = new ChildProcess(loop, SpawnedProcess.Start(path, arguments, [], [stream, stream], ownSession: false), exited);
+        int[] streams = extra is null ? [stream, stream] : [stream, stream, -1, extra.Number];
+        _ = new ChildProcess(loop, SpawnedProcess.Start(path, arguments, environment, streams, ownSession: false), exited);
     }
 
     /// <inheritdoc/>

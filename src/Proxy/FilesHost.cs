@@ -51,7 +51,8 @@ internal sealed class FilesHost(EventLoop loop, ChunkPool pool, Action<string> l
         try
         {
             string[] arguments = writable ? ["sftp-server", "-e"] : ["sftp-server", "-e", "-R"];
-            ChildProcess.Start(loop, serverPath, arguments, far, OnExited);
+            using UserEntry? user = UserEntry.Make();
+            ChildProcess.Start(loop, serverPath, arguments, user is null ? [] : UserEntry.Variables, far, user?.File, OnExited);
         }
         catch (IOException fault)
         {

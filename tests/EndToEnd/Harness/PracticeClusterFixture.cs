@@ -24,8 +24,8 @@ public sealed partial class PracticeClusterFixture : IAsyncLifetime
     /// <summary>The version that all parts have.</summary>
     internal static string Version { get; } = Metadata("ProductVersion");
 
-    /// <summary>The program under test, as the build leaves it.</summary>
-    internal static string Program { get; } = Path.Combine(Repository, "src/Cli/bin", Metadata("Configuration"), "net10.0/telepresence");
+    /// <summary>The program under test, as it is installed.</summary>
+    internal static string Program { get; } = Path.Combine(Repository, "out/telepresence/telepresence");
 
     /// <summary>The proxy's image.</summary>
     internal static string ImageArchive { get; } = Path.Combine(Repository, "out", $"telepresence-k8s-{Version}.tar");
@@ -44,7 +44,7 @@ public sealed partial class PracticeClusterFixture : IAsyncLifetime
     {
         if (Environment.UserName != "root")
             throw new InvalidOperationException("The end-to-end tests make namespaces and need root: sudo ./dev test.");
-        foreach ((string file, string command) in ((string, string)[])[(ImageArchive, "./dev image"), (Program, "./dev build")])
+        foreach ((string file, string command) in ((string, string)[])[(ImageArchive, "./dev test"), (Program, "./dev test")])
         {
             if (!File.Exists(file))
                 throw new InvalidOperationException($"The end-to-end tests need {file}; make it with {command}.");
