@@ -139,7 +139,7 @@ internal sealed class Laptop : IAsyncDisposable
     /// <see cref="SnapshotAsync"/>, and all processes, the namespaces that they are in, and files where programs leave what they forget:
     /// for a laptop on which nothing else runs.
     /// </summary>
-    public async Task<string> WholeSnapshotAsync() => await SnapshotAsync() + "\n" + (await ShellAsync("""
+    public async Task<string> WholeSnapshotAsync() => (await SnapshotAsync()).Split("\nprocesses:")[0] + "\n" + (await ShellAsync("""
         : snapshot of all processes
         for p in /proc/[0-9]*; do
           line=; { IFS= mapfile -d '' -t line <"$p/cmdline"; } 2>/dev/null || continue

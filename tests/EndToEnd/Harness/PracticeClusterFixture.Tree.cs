@@ -49,6 +49,14 @@ public sealed partial class PracticeClusterFixture
     /// <summary>A laptop on which nothing runs, for tests that leave it so.</summary>
     internal async Task<Laptop> QuietAsync() => _quiet ??= await LaptopAsync();
 
+    /// <summary>Gives that laptop up, after a test that left something on it.</summary>
+    internal async Task ReplaceQuietAsync()
+    {
+        if (_quiet is not null)
+            await _quiet.DisposeAsync();
+        _quiet = null;
+    }
+
     /// <summary>Name of the Deployment and the Service of <see cref="SessionAsync"/>.</summary>
     internal static string SharedName(Way way) => $"rich-{way.Label()}";
 

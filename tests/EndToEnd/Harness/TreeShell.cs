@@ -37,6 +37,7 @@ internal sealed class TreeShell : IAsyncDisposable
         (await user.RunAsync("mkdir", directory)).Good();
         RunningCommand session = user.BeginWithInput(user.Telepresence([.. options, "--run", "bash"]));
         TreeShell shell = new(user, session, directory);
+        await session.SaysAsync("Setup complete. Launching your command.");
         Assert.Equal("ready", (await shell.RunAsync("echo ready")).Good());
         return shell;
     }
@@ -55,13 +56,21 @@ internal sealed class TreeShell : IAsyncDisposable
 
         async Task<CommandResult> WaitAsync()
         {
-            string code = await Eventually.GivesAsync($"this ends in the session: {script}", Look, static text => text.EndsWith('\n'));
+            string code = await Eventually.GivesAsync($"this ends in the session: {script}", Look, static text => text.EndsWith('\n'), () => Said);
             return new CommandResult(script, int.Parse(code, CultureInfo.InvariantCulture), File.ReadAllText(visible + ".out"), File.ReadAllText(visible + ".err"));
         }
 
         Task<string> Look() => Task.FromResult(
             File.Exists(visible + ".code") ? File.ReadAllText(visible + ".code") : _session.HasEnded ? throw new InvalidOperationException($"The session has ended: {Said}") : "");
     }
+
+    /// <summary>Starts a server in the session that answers one HTTP request and ends.</summary>
+    /// <param name="listen">An address of socat, such as <c>TCP4-LISTEN:8080,bind=127.0.0.1</c>.</param>
+    /// <param name="text">The answer.</param>
+    public Task<CommandResult> ServeOnce(string listen, string text) => Begin(OnceServer(listen, text)).Result;
+
+    /// <summary>Shell that does so.</summary>
+    internal static string OnceServer(string listen, string text) => $"printf 'HTTP/1.0 200 OK\r\n\r\n{text}' | timeout 60 socat -t 10 - {listen},reuseaddr";
 
     /// <summary>Lets bash end, and with it the session.</summary>
     public Task<CommandResult> EndAsync()

@@ -4,8 +4,6 @@ namespace Telepresence.EndToEnd.Tree;
 [Collection(OnPracticeCluster.Name)]
 public sealed class ExposeTests(PracticeClusterFixture cluster)
 {
-    private const string Answer = "SYSTEM:\"printf 'HTTP/1.0 200 OK\\r\\n\\r\\nfrom inside'\"";
-
     [Theory]
     [ClassData(typeof(EveryWay))]
     public async Task Before_anything_listens_callers_are_refused_and_then_it_works(Way way)
@@ -13,7 +11,7 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
         TreeShell inside = await cluster.SessionAsync(way);
         string name = PracticeClusterFixture.SharedName(way);
         Assert.Equal(7, (await CallAsync($"http://{name}.tree:8080/")).ExitCode);
-        (Task<CommandResult> server, _) = inside.Begin($"socat TCP4-LISTEN:8080,bind=127.0.0.1,reuseaddr {Answer}");
+        Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8080,bind=127.0.0.1", "from inside");
         await Eventually.GivesAsync("it answers", async () => (await CallAsync($"http://{name}.tree.svc.cluster.local:8080/")).Output, static output => output == "from inside");
         (await server).Good();
     }
@@ -37,7 +35,7 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
     public async Task Another_port_here_than_there_and_a_server_on_the_other_loopback(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);
-        (Task<CommandResult> server, _) = inside.Begin($"socat TCP6-LISTEN:9092,bind=[::1],reuseaddr {Answer}");
+        Task<CommandResult> server = inside.ServeOnce("TCP6-LISTEN:9092,bind=[::1]", "from inside");
         await Eventually.GivesAsync("it answers", async () => (await CallAsync($"http://{PracticeClusterFixture.SharedName(way)}.tree:9090/")).Output, static output => output == "from inside");
         (await server).Good();
     }
@@ -60,7 +58,7 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
     public async Task A_sidecar_is_called_and_calls_back_over_the_pod_s_own_loopback(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);
-        (Task<CommandResult> server, _) = inside.Begin($"socat TCP4-LISTEN:8910,bind=127.0.0.1,reuseaddr {Answer}");
+        Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8910,bind=127.0.0.1", "from inside");
         await Eventually.GivesAsync("both directions work", async () => (await inside.RunAsync("timeout 10 socat -t 9 -u TCP4:127.0.0.1:9876 -")).Output, static output => output == "sidecar: from inside\n");
         (await server).Good();
     }

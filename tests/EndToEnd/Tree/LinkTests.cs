@@ -22,7 +22,7 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : TreeTest(cluster
         await inside.User.WriteAsync("go", "");
         Assert.Equal("before\nafter", (await talk).Good());
         Assert.NotEmpty((await inside.RunAsync("cat $TELEPRESENCE_ROOT/var/run/secrets/kubernetes.io/serviceaccount/namespace")).Good());
-        (Task<CommandResult> server, _) = inside.Begin("socat TCP4-LISTEN:8082,bind=127.0.0.1,reuseaddr SYSTEM:\"printf 'HTTP/1.0 200 OK\\r\\n\\r\\nstill'\"");
+        Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8082,bind=127.0.0.1", "still");
         await Eventually.GivesAsync("the exposed port answers", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --max-time 10 http://away.{name}:8082/")).Output, static output => output == "still");
         (await server).Good();
         await inside.RunAsync($"rm {signal}");

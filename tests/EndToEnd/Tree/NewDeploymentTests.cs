@@ -112,7 +112,7 @@ public sealed class NewDeploymentTests(PracticeClusterFixture cluster) : TreeTes
             t=$(cat /var/run/secrets/kubernetes.io/serviceaccount/token 2>/dev/null || cat $TELEPRESENCE_ROOT/var/run/secrets/kubernetes.io/serviceaccount/token)
             curl -sSk -H "Authorization: Bearer $t" https://kubernetes.default.svc/api/v1/secrets
             """)).Good(), StringComparison.Ordinal);
-        (Task<CommandResult> server, _) = inside.Begin("socat TCP4-LISTEN:8081,bind=127.0.0.1,reuseaddr SYSTEM:\"printf 'HTTP/1.0 200 OK\\r\\n\\r\\nlow'\"");
+        Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8081,bind=127.0.0.1", "low");
         await Eventually.GivesAsync("it answers", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --max-time 10 http://low.{name}:81/")).Output, static output => output == "low");
         (await server).Good();
         (await inside.EndAsync()).Good();

@@ -53,10 +53,10 @@ public sealed class SwapTests(PracticeClusterFixture cluster) : TreeTest(cluster
         Assert.Equal("red", (await inside.RunAsync("echo $COLOUR")).Good());
         Assert.Equal("a page of the cluster", (await inside.RunAsync("cat /www/index.html")).Good());
         Assert.Equal(0, await ReplicasAsync(name, "web"));
-        (Task<CommandResult> first, _) = inside.Begin("socat TCP4-LISTEN:8080,bind=127.0.0.1,reuseaddr SYSTEM:\"printf 'HTTP/1.0 200 OK\\r\\n\\r\\nfrom the laptop'\"");
+        Task<CommandResult> first = inside.ServeOnce("TCP4-LISTEN:8080,bind=127.0.0.1", "from the laptop");
         await AnswersAsync(name, "80", "from the laptop");
         (await first).Good();
-        (Task<CommandResult> second, _) = inside.Begin("socat TCP4-LISTEN:8443,bind=127.0.0.1,reuseaddr SYSTEM:\"printf 'HTTP/1.0 200 OK\\r\\n\\r\\nthe other port'\"");
+        Task<CommandResult> second = inside.ServeOnce("TCP4-LISTEN:8443,bind=127.0.0.1", "the other port");
         await AnswersAsync(name, "443", "the other port");
         (await second).Good();
 
@@ -121,7 +121,7 @@ public sealed class SwapTests(PracticeClusterFixture cluster) : TreeTest(cluster
     {
         (string name, string before) = await MakeAsync("swap-expose");
         TreeShell inside = await SwapAsync(name, Way.NetnsAsJane, "--expose", "9000:8080");
-        (Task<CommandResult> server, _) = inside.Begin("socat TCP4-LISTEN:9000,bind=127.0.0.1,reuseaddr SYSTEM:\"printf 'HTTP/1.0 200 OK\\r\\n\\r\\nfrom 9000'\"");
+        Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:9000,bind=127.0.0.1", "from 9000");
         await AnswersAsync(name, "80", "from 9000");
         (await server).Good();
         (await inside.EndAsync()).Good();

@@ -21,7 +21,17 @@ public abstract class TreeTest(PracticeClusterFixture cluster) : IAsyncLifetime
     public virtual async Task DisposeAsync()
     {
         await cluster.ControlAsync("reset");
-        await IsWhollyAsBeforeAsync();
+        try
+        {
+            // Only a failed test leaves sessions.
+            await Laptop.SignalMatchingAsync("TERM", SessionProcess);
+            await IsWhollyAsBeforeAsync();
+        }
+        catch (Exception)
+        {
+            await cluster.ReplaceQuietAsync();
+            throw;
+        }
     }
 
     internal Task IsWhollyAsBeforeAsync() => Laptop.IsWhollyAsBeforeAsync(_before);

@@ -95,9 +95,11 @@ internal static class LaptopScripts
         printf 'nameserver %s\nsearch home.example\n' {Router4} >etc/resolv.conf
         printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tlaptop\n' >etc/hosts
         echo laptop >etc/hostname
-        mkdir lib/telepresence
         mount -t overlay overlay -o lowerdir=/etc,upperdir=etc,workdir=etc.work /etc
         mount -t overlay overlay -o lowerdir=/var/lib,upperdir=lib,workdir=lib.work /var/lib
+        # What a program under test left on this machine is none of the laptop's business.
+        mkdir -p /var/lib/telepresence
+        mount -t tmpfs -o mode=755 tmpfs /var/lib/telepresence
         cd /
         mount -t tmpfs -o mode=755 tmpfs /run
         mkdir -p /run/telepresence /run/lock /run/user/{Uid}
