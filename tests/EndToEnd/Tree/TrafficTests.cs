@@ -35,7 +35,7 @@ public sealed class TrafficTests(PracticeClusterFixture cluster)
     public async Task The_pod_itself_answers_by_its_own_address(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);
-        Assert.Equal(await cluster.PodAddressAsync(PracticeClusterFixture.Tree, PracticeClusterFixture.SharedName(way)), (await inside.RunAsync("curl -sS --max-time 20 http://files.other/ip")).Good());
+        Assert.Equal(await cluster.PodAddressAsync(PracticeClusterFixture.Tree, PracticeClusterFixture.SharedName(way)), (await inside.RunAsync("curl -4 -sS --max-time 20 http://files.other/ip")).Good());
     }
 
     [Theory]
