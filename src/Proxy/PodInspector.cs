@@ -34,7 +34,7 @@ internal sealed class PodInspector(string version, DateTimeOffset startedAt, IRe
         Environment = DeclaredEnvironment(Environment.GetEnvironmentVariables()),
         MayPing = DatagramDialer.MayPing(),
         LowestPort = LowestPort(),
-        ServesFiles = File.Exists(FilesHost.ServerPath),
+        ServesFiles = File.Exists(FilesHost.ServerPath) && FilesHost.IsUserKnown(),
     };
 
     internal static IReadOnlyDictionary<string, string> DeclaredEnvironment(IDictionary variables) =>
