@@ -1,7 +1,6 @@
 using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Engine;
 using Telepresence.Cli.Machine;
-using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Launch.Volumes;
 

@@ -15,7 +15,7 @@ public sealed class VolumeCopyTests : IDisposable
     public void Dispose() => Directory.Delete(_base, recursive: true);
 
     [Fact]
-    public void A_reader_never_sees_files_of_two_times()
+    public async Task A_reader_never_sees_files_of_two_times()
     {
         MakeVolume(Live, "0");
         using CancellationTokenSource done = new();
@@ -48,8 +48,8 @@ public sealed class VolumeCopyTests : IDisposable
             Assert.Equal($"{time}", File.ReadAllText(Path.Combine(Live, "b")));
         }
 
-        done.Cancel();
-        reader.GetAwaiter().GetResult();
+        await done.CancelAsync();
+        await reader;
         Assert.Equal(4, Directory.EnumerateFileSystemEntries(Live).Count());
     }
 
