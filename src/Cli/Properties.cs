@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
 
 [assembly: InternalsVisibleTo("Cli.Tests")]
+[assembly: InternalsVisibleTo("Preload.Tests")]
 [assembly: DisableRuntimeMarshalling]

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
 
 [assembly: InternalsVisibleTo("Proxy.Tests")]
+[assembly: InternalsVisibleTo("Preload.Tests")]
 [assembly: DisableRuntimeMarshalling]

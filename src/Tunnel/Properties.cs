@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 [assembly: InternalsVisibleTo("Tunnel.Tests")]
 [assembly: InternalsVisibleTo("Proxy.Tests")]
 [assembly: InternalsVisibleTo("Cli.Tests")]
+[assembly: InternalsVisibleTo("Preload.Tests")]
 [assembly: InternalsVisibleTo("Micro")]
 [assembly: InternalsVisibleTo("Rig")]
 [assembly: InternalsVisibleTo("telepresence")]
