@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ASK_TCP = 1, ASK_UDP = 2, ASK_REAL = 3, ASK_LOOKUP = 4, ASK_REVERSE = 5, ASK_QUERY = 6, CLAIM = 7 };
+enum { ASK_TCP = 1, ASK_UDP = 2, ASK_REAL = 3, ASK_LOOKUP = 4, ASK_REVERSE = 5, ASK_QUERY = 6, CLAIM = 7, NOTICE = 8 };
 
 enum { FLAG_NON_BLOCKING = 1 };
 
@@ -178,6 +178,12 @@ bool agent_real(const struct endpoint *stand_in, struct endpoint *real)
     agent_close(conversation);
     errno = saved;
     return answer == ANSWER_MAPPED;
+}
+
+void agent_notice(enum notice notice, const char *path)
+{
+    const uint8_t head[HEADER] = { NOTICE, (uint8_t)notice, 0, 0 };
+    agent_close(ask(head, sizeof head, path, strlen(path)));
 }
 
 /* Sends a question about names and reads the answer. Length of what follows the header, of which at most `size` bytes were written. */

@@ -51,6 +51,16 @@ enum answer agent_map_udp(const struct endpoint *to, uint16_t port, struct endpo
 /* The address that a stand-in stands for; false when the agent does not know it (any more). */
 bool agent_real(const struct endpoint *stand_in, struct endpoint *real);
 
+/* Why a program is outside the cluster although it was started inside. */
+enum notice {
+    NOTICE_STATIC = 1,
+    NOTICE_RIGHTS = 2, /* setuid, setgid, capabilities */
+    NOTICE_GO = 3,
+    NOTICE_32_BIT = 4,
+};
+
+void agent_notice(enum notice notice, const char *path);
+
 /* Name service, for musl. */
 enum names_status {
     NAMES_OK = 0,

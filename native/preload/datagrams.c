@@ -154,6 +154,17 @@ HOOK(ssize_t, recvfrom, (int fd, void *buffer, size_t size, int flags, struct so
     return received;
 }
 
+/* What recvfrom() is in programs that were built with _FORTIFY_SOURCE for glibc. */
+HOOK(ssize_t, __recvfrom_chk, (int fd, void *buffer, size_t size, size_t room_in_buffer, int flags, struct sockaddr *address,
+    socklen_t *length))
+{
+    socklen_t room = length != NULL ? *length : 0;
+    ssize_t received = REAL(__recvfrom_chk)(fd, buffer, size, room_in_buffer, flags, address, length);
+    if (settings.active && received >= 0 && address != NULL && length != NULL)
+        translate_stand_in(address, room, length);
+    return received;
+}
+
 HOOK(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags))
 {
     socklen_t room = message != NULL && message->msg_name != NULL ? message->msg_namelen : 0;

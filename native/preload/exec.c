@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include "hook.h"
+#include "inspect.h"
 #include "settings.h"
 
 #include <spawn.h>
@@ -113,6 +114,8 @@ static int begin_inside(const struct start *start, char *const envp[])
     bool set = false;
     if (!settings.active)
         return begin(start, envp);
+    if (start->call != CALL_FEXECVE && start->call != CALL_EXECVEAT)
+        inspect_program(start->path);
     for (; envp != NULL && envp[count] != NULL && count < MOST; count++) {
         if (starts_with(envp[count], PRELOAD))
             preload = count;

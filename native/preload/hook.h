@@ -21,7 +21,7 @@
 
 #define REAL_FUNCTIONS(X)                                                                             \
     X(connect) X(getpeername)                                                                         \
-    X(sendto) X(sendmsg) X(sendmmsg) X(recvfrom) X(recvmsg) X(recvmmsg)                               \
+    X(sendto) X(sendmsg) X(sendmmsg) X(recvfrom) X(__recvfrom_chk) X(recvmsg) X(recvmmsg)                               \
     X(getaddrinfo) X(freeaddrinfo) X(getnameinfo)                                                     \
     X(gethostbyname) X(gethostbyname2) X(gethostbyname_r) X(gethostbyname2_r)                         \
     X(gethostbyaddr) X(gethostbyaddr_r)                                                               \

@@ -83,6 +83,18 @@ static enum names_status look_up(const char *node, int family, int flags, struct
     return status;
 }
 
+/* As musl has it: every entry has the canonical name, asked for or not. */
+static bool set_name(struct addrinfo *list, const char *name)
+{
+    for (; list != NULL; list = list->ai_next) {
+        free(list->ai_canonname);
+        list->ai_canonname = strdup(name);
+        if (list->ai_canonname == NULL)
+            return false;
+    }
+    return true;
+}
+
 static int build(const struct names_answer *answer, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
     struct addrinfo **tail = result;
@@ -133,12 +145,8 @@ int own_getaddrinfo(const char *node, const char *service, const struct addrinfo
     error = to_eai(look_up(node, wanted.ai_family, wanted.ai_flags, &answer));
     if (error == 0)
         error = build(&answer, service, &wanted, &found);
-    if (error == 0 && (wanted.ai_flags & AI_CANONNAME) != 0) {
-        free(found->ai_canonname);
-        found->ai_canonname = strdup(answer.canonical[0] != '\0' ? answer.canonical : node);
-        if (found->ai_canonname == NULL)
-            error = EAI_MEMORY;
-    }
+    if (error == 0 && !set_name(found, answer.canonical[0] != '\0' ? answer.canonical : node))
+        error = EAI_MEMORY;
     if (error != 0) {
         own_freeaddrinfo(found);
         return error;

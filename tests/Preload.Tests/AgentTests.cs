@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 
+using Telepresence.Cli.Engine;
 using Telepresence.Cli.Launch.Preload;
+using Telepresence.Dns;
 using Telepresence.Preload.Tests.Harness;
 
 namespace Telepresence.Preload.Tests;
@@ -97,6 +99,33 @@ public sealed class AgentTests(Cluster cluster)
     }
 
     [Fact]
+    public async Task Without_a_session_a_remote_address_is_out_of_reach_and_so_are_names()
+    {
+        await using ConnectEngine engine = new();
+        await engine.AttachNetworkAsync(new EngineNetwork { DnsRules = new DnsRules(new DnsRulesOptions { Search = ["default.svc.cluster.local"] }), RouteOutside = static _ => Task.CompletedTask });
+        await using PreloadMethod method = await PreloadMethod.StartAsync(engine, cluster.Options("lonely"));
+        string[] variables = [.. method.Variables(null).Select(static variable => $"{variable.Key}={variable.Value}")];
+        Output connect = await Shell.RunAsync("", ["env", .. variables, Path.Combine(Cluster.Programs, "glibc", "connect")]);
+        Assert.Contains("open: ENETUNREACH", connect.Text, StringComparison.Ordinal);
+        Output names = await Shell.RunAsync("", ["env", .. variables, Path.Combine(Cluster.Programs, "musl", "getnameinfo")]);
+        Assert.Contains("10.99.0.3 80 8: -", names.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_program_that_is_killed_before_its_socket_arrives_leaves_no_connection_behind()
+    {
+        await EventuallyAsync(() => cluster.Servers.OpenConnections == 0);
+        using (AgentClient client = new(cluster.Method))
+        {
+            client.MapTcp("10.99.0.1", ClusterServers.EchoPort);
+            Assert.Equal(0, client.Verdict());
+            await EventuallyAsync(() => cluster.Servers.OpenConnections == 1);
+        }
+
+        await EventuallyAsync(() => cluster.Servers.OpenConnections == 0);
+    }
+
+    [Fact]
     public async Task A_program_without_settings_or_with_broken_ones_runs_outside_and_the_latter_says_so()
     {
         Output none = await Shell.RunAsync("", "env", $"LD_PRELOAD={Build.Library}", "echo", "fine");
@@ -104,5 +133,12 @@ public sealed class AgentTests(Cluster cluster)
         Output broken = await Shell.RunAsync("", "env", $"LD_PRELOAD={Build.Library}", $"{PreloadEnvironment.SettingsVariable}=nonsense", "echo", "fine");
         Assert.Equal("fine\n", broken.Text);
         Assert.Contains("stays outside the cluster", broken.Errors, StringComparison.Ordinal);
+    }
+
+    private static async Task EventuallyAsync(Func<bool> condition)
+    {
+        for (int i = 0; i < 1000 && !condition(); i++)
+            await Task.Delay(10);
+        Assert.True(condition());
     }
 }

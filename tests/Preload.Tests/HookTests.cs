@@ -14,7 +14,7 @@ public sealed class HookTests(Cluster cluster)
         TheoryData<string, string> data = [];
         string[] programs =
         [
-            "connect", "nonblocking", "getpeername", "sendto", "sendmsg", "getaddrinfo", "gethostbyname", "getnameinfo", "res_query", "exec", "fork", "threads", "signals",
+            "connect", "nonblocking", "getpeername", "sendto", "sendmsg", "getaddrinfo", "gethostbyname", "getnameinfo", "res_query", "exec", "fork", "threads", "signals", "refused", "bulk",
         ];
         foreach (string program in programs)
         {

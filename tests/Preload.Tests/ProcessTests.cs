@@ -1,5 +1,3 @@
-using System.Text.RegularExpressions;
-
 using Telepresence.Cli.Launch.Preload;
 using Telepresence.Preload.Tests.Harness;
 
@@ -68,9 +66,49 @@ public sealed class ProcessTests(Cluster cluster)
     }
 
     [Fact]
-    public async Task Programs_keep_descriptors_and_libraries_to_themselves()
+    public async Task A_program_has_no_descriptor_more_than_without_the_shim()
     {
-        Output output = await cluster.BehindShimAsync("sh", "-c", "ls /proc/self/fd | wc -l; grep -c telepresence-preload /proc/self/maps >/dev/null && echo loaded");
-        Assert.Matches(new Regex("^4\nloaded\n$"), output.Text);
+        string[] command = ["sh", "-c", "ls /proc/self/fd | wc -l"];
+        Assert.Equal((await cluster.OnLaptopAsync(command)).ToString(), (await cluster.BehindShimAsync(command)).ToString());
+    }
+
+    [Fact]
+    public async Task Programs_that_cannot_be_caught_are_named_once_each()
+    {
+        string statically = Path.Combine(Cluster.Programs, "static", "connect"), script = Path.Combine(Path.GetTempPath(), $"preload-tests-{Environment.ProcessId}.sh");
+        await File.WriteAllTextAsync(script, $"#!{statically}\n");
+        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        try
+        {
+            await cluster.BehindShimAsync("sh", "-c", $"{statically}; {statically}; {script}; PATH=$PATH:{Path.GetDirectoryName(script)}; env {Path.GetFileName(script)}; {Probe}");
+        }
+        finally
+        {
+            File.Delete(script);
+        }
+
+        string notice = Assert.Single(cluster.Notices, notice => notice.Contains("connect", StringComparison.Ordinal));
+        Assert.StartsWith($"{statically} is linked statically", notice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_program_with_rights_of_its_own_is_named_to_those_who_do_not_have_them()
+    {
+        await cluster.BehindShimAsync("sh", "-c", "sudo -V; true");
+        Assert.DoesNotContain(cluster.Notices, static notice => notice.Contains("/sudo", StringComparison.Ordinal));
+        string copy = Path.Combine(Path.GetTempPath(), $"preload-tests-{Environment.ProcessId}-setgid");
+        File.Copy(Probe, copy);
+        try
+        {
+            await Shell.MustAsync("chgrp", "nogroup", copy);
+            await Shell.MustAsync("chmod", "2755", copy);
+            await cluster.BehindShimAsync("sh", "-c", $"{copy}; true");
+        }
+        finally
+        {
+            File.Delete(copy);
+        }
+
+        Assert.Contains(cluster.Notices, notice => notice.StartsWith($"{copy} runs with rights", StringComparison.Ordinal));
     }
 }

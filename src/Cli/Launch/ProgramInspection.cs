@@ -45,7 +45,8 @@ internal sealed record ProgramInspection
     /// <summary>Its C library.</summary>
     internal ProgramLibc Libc { get; init; }
 
-    /// <summary>Whether its loader starts in secure mode, without LD_PRELOAD, because the file gives rights: setuid, setgid, capabilities.</summary>
+    /// <summary>Whether its loader starts in secure mode, without LD_PRELOAD, because the file gives rights that who starts it does not have:
+    /// setuid, setgid, capabilities.</summary>
     internal bool GivesRights { get; init; }
 
     /// <summary>Whether the Go compiler made it: such a program makes its system calls without the C library, even if it is linked with one.</summary>
@@ -54,32 +55,34 @@ internal sealed record ProgramInspection
     /// <summary>Whether it is of the same word size as this machine's programs; the shim is.</summary>
     internal bool IsNative { get; init; } = true;
 
-    /// <summary>
-    /// Why the preload method cannot catch the program's connections, as the rest of a sentence that begins with its name; null when it can.
-    /// </summary>
-    internal string? PreloadObstacle => this switch
+    /// <summary>Why the preload method cannot catch the program's connections.</summary>
+    internal ProgramObstacle PreloadObstacle => this switch
     {
-        { GivesRights: true } => "runs with the rights of its file (setuid, setgid or capabilities), so the loader ignores LD_PRELOAD",
-        { IsGo: true } => "is written in Go, which does not use the C library for its connections",
-        { Linkage: ProgramLinkage.Static } => "is linked statically, so there is no loader that could preload anything",
-        { IsNative: false } => "is a 32-bit program, and the preload library is a 64-bit one",
-        { Linkage: ProgramLinkage.Unknown } => "is not an ELF program of this machine",
-        { Libc: ProgramLibc.None } => "uses a C library that is neither glibc nor musl",
-        _ => null,
+        { GivesRights: true } => ProgramObstacle.GivesRights,
+        { IsGo: true } => ProgramObstacle.Go,
+        { Linkage: ProgramLinkage.Static } => ProgramObstacle.Static,
+        { IsNative: false } => ProgramObstacle.Is32Bit,
+        { Linkage: ProgramLinkage.Unknown } => ProgramObstacle.NotElf,
+        { Libc: ProgramLibc.None } => ProgramObstacle.OtherLibc,
+        _ => ProgramObstacle.None,
     };
+
+    /// <summary>What the user is told when the preload method is used all the same; null when there is nothing to say.</summary>
+    internal string? PreloadWarning => PreloadObstacle.Describe() is { } description ? ProgramObstacles.Sentence(Path, description) : null;
 
     /// <summary>Looks a command up as a shell does, follows scripts to their interpreters, and reads the ELF file at the end.</summary>
     /// <param name="command">A name, or a path if it has a slash.</param>
     /// <param name="searchPath">PATH, or null.</param>
+    /// <param name="asRoot">Whether root starts it, to whom most files have nothing to give.</param>
     /// <returns>Null when there is no such program, or it cannot be read.</returns>
-    internal static ProgramInspection? Find(string command, string? searchPath)
+    internal static ProgramInspection? Find(string command, string? searchPath, bool asRoot)
     {
         string? path = Resolve(command, searchPath);
         string? script = null;
         for (int depth = 0; path is not null && depth < MaxScripts; depth++)
         {
             if (ReadInterpreterLine(path) is not [string interpreter, .. string[] arguments])
-                return Inspect(path, script);
+                return Inspect(path, script, asRoot);
             script ??= path;
 
             // "#!/usr/bin/env [-S] [NAME=VALUE] python3": the program is the one that env finds.
@@ -92,7 +95,7 @@ internal sealed record ProgramInspection
         return null;
     }
 
-    private static ProgramInspection? Inspect(string path, string? script)
+    private static ProgramInspection? Inspect(string path, string? script, bool asRoot)
     {
         try
         {
@@ -105,7 +108,7 @@ internal sealed record ProgramInspection
                 Script = script,
                 Linkage = elf is null ? ProgramLinkage.Unknown : elf.Interpreter is null ? ProgramLinkage.Static : ProgramLinkage.Dynamic,
                 Libc = LibcOf(elf?.Interpreter),
-                GivesRights = (mode & (UnixFileMode.SetUser | UnixFileMode.SetGroup)) != 0 || FileCapabilities.Has(path),
+                GivesRights = (mode & UnixFileMode.SetGroup) != 0 || (!asRoot && ((mode & UnixFileMode.SetUser) != 0 || FileCapabilities.Has(path))),
                 IsGo = elf?.IsGo ?? false,
                 IsNative = elf?.Is64Bit ?? true,
             };

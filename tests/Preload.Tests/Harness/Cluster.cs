@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -39,6 +40,9 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
 
     internal ClusterServers Servers => _servers!;
 
+    /// <summary>What the agent has told the user.</summary>
+    internal ConcurrentQueue<string> Notices { get; } = new();
+
     /// <summary>Where the programs are: glibc, musl and static below it.</summary>
     internal static string Programs => Build.Programs;
 
@@ -76,6 +80,7 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
         Library = Build.Library,
         ResolvConf = Path.Combine(_directory, "laptop-resolv.conf"),
         Hosts = Path.Combine(_directory, "hosts"),
+        Notice = Notices.Enqueue,
         Exceptions = [IPNetwork.Parse("10.95.0.0/16")],
     };
 
@@ -181,14 +186,16 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
             """
             ip link set lo up
             for address in 10.99.0.1/32 10.99.0.2/32 10.99.0.3/32 10.96.0.10/32 fd99::1/128; do ip addr add $address dev lo; done
-            ip link add silent type dummy
+            ip link add silent type veth peer name nobody
+            ip link set nobody up
             ip link set silent up
             ip addr add 10.97.0.254/24 dev silent
+            ip neigh add 10.97.0.1 lladdr 02:00:00:00:00:01 dev silent nud permanent
             ip route add unreachable 10.98.0.0/16
             """);
 
         // The C library takes a machine without any address but loopback for one that needs no IPv4 addresses.
-        await Shell.MustAsync("sh", "-c", "ip -4 addr show scope global | grep -q inet || { ip link add laptop type dummy && ip addr add 192.0.2.2/32 dev laptop && ip link set laptop up; }");
+        await Shell.MustAsync("sh", "-c", "ip -4 addr show scope global | grep -q inet || { ip link add laptop type veth peer name network && ip addr add 192.0.2.2/32 dev laptop && ip link set network up && ip link set laptop up; }");
     }
 
     private async Task StartNameServerAsync()

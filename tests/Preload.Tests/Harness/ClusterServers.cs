@@ -14,7 +14,7 @@ internal sealed class ClusterServers : IDisposable
     private readonly List<Socket> _sockets = [];
     private readonly TaskCompletionSource<string> _note = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _lastNote = "";
-    private int _connections;
+    private int _open;
 
     internal ClusterServers(ClusterNamespace cluster)
     {
@@ -31,8 +31,8 @@ internal sealed class ClusterServers : IDisposable
         Listen("10.99.0.1", NotePort, GiveNoteAsync);
     }
 
-    /// <summary>Connections that the echo service has taken.</summary>
-    internal int Connections => Volatile.Read(ref _connections);
+    /// <summary>Connections that the echo service has at present.</summary>
+    internal int OpenConnections => Volatile.Read(ref _open);
 
     public void Dispose()
     {
@@ -90,12 +90,19 @@ internal sealed class ClusterServers : IDisposable
 
     private async Task EchoAsync(Socket socket)
     {
-        Interlocked.Increment(ref _connections);
-        await socket.SendAsync(Encoding.ASCII.GetBytes(Greeting));
-        byte[] buffer = new byte[65536];
-        int count;
-        while ((count = await socket.ReceiveAsync(buffer)) > 0)
-            await socket.SendAsync(buffer.AsMemory(0, count));
+        Interlocked.Increment(ref _open);
+        try
+        {
+            await socket.SendAsync(Encoding.ASCII.GetBytes(Greeting));
+            byte[] buffer = new byte[65536];
+            int count;
+            while ((count = await socket.ReceiveAsync(buffer)) > 0)
+                await socket.SendAsync(buffer.AsMemory(0, count));
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _open);
+        }
     }
 
     private static async Task ServeHttpAsync(Socket socket)

@@ -48,7 +48,15 @@ int main(void)
     CHECK(connect(fd, (struct sockaddr *)&to, length) == 0);
     talk(fd);
 
+    /* Opened by its first bytes. */
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(sendto(fd, "ping\n", 5, MSG_FASTOPEN, (struct sockaddr *)&to, length) == 5);
+    char answer[11];
+    CHECK(recv(fd, answer, sizeof answer, MSG_WAITALL) == 11 && memcmp(answer, "hello\nping\n", 11) == 0);
+    close(fd);
+
     /* What is no address, and no socket. */
+    fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(connect(fd, (struct sockaddr *)&to, 3) == -1);
     CHECK(connect(-1, (struct sockaddr *)&to, length) == -1 && errno == EBADF);
     CHECK(connect(0, (struct sockaddr *)&to, length) == -1 && errno == ENOTSOCK);

@@ -58,6 +58,10 @@ int main(void)
     error = fd < 0 ? errno : outcome(fd);
     printf("no route: %s\n", error_name(error));
 
+    fd = begin("10.97.0.1", ECHO);
+    printf("silent: %s\n", fd < 0 ? error_name(errno) : "in progress");
+    close(fd);
+
     /* The old way to ask: connect() once more. */
     fd = begin(SERVICE, ECHO);
     CHECK(fd >= 0 && outcome(fd) == 0);

@@ -7,7 +7,7 @@ namespace Telepresence.Cli.Launch.Preload;
 
 /// <summary>Stands for port 53 of one of the machine's name servers, UDP and TCP: the engine's own DNS server answers. Lasts as long as that.</summary>
 /// <remarks>Whoever on this machine finds it may ask it, as with the resolver of a machine that is connected.</remarks>
-internal sealed class NamesStandIn(TargetAddress real, NetAddress address, PollTime times) : StandIn(real, address, times)
+internal sealed class NamesStandIn(TargetAddress real, NetAddress address, StandInScope scope) : StandIn(real, address, scope)
 {
     private const int Attempts = 20, Backlog = 64;
 
@@ -16,7 +16,7 @@ internal sealed class NamesStandIn(TargetAddress real, NetAddress address, PollT
 
     /// <summary>Binds one port for both, and has it served.</summary>
     /// <returns>Null when there is no port that is free for both.</returns>
-    internal static NamesStandIn? Open(DnsServer server, TargetAddress real, NetAddress address, PollTime times)
+    internal static NamesStandIn? Open(DnsServer server, TargetAddress real, NetAddress address, StandInScope scope)
     {
         for (int i = 0; i < Attempts; i++)
         {
@@ -29,7 +29,7 @@ internal sealed class NamesStandIn(TargetAddress real, NetAddress address, PollT
             {
                 server.AddUdp(udp);
                 server.AddTcp(tcp);
-                return new NamesStandIn(real, address, times) { Port = port };
+                return new NamesStandIn(real, address, scope) { Port = port };
             }
 
             udp.Dispose();

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 
 using Telepresence.Cli.Engine;
 using Telepresence.Cli.Machine.Resolver;
@@ -16,7 +17,7 @@ namespace Telepresence.Cli.Launch.Preload;
 internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
 {
     private const ushort NamesPort = 53;
-    private const int AcceptsPerReady = 64;
+    private const int AcceptsPerReady = 64, MaxNoticed = 1000, MaxMessage = 70_000;
 
     private readonly EngineScope _scope;
     private readonly FileDescriptor _listener;
@@ -25,6 +26,7 @@ internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
     private readonly PreloadNames _names;
     private readonly SpareDescriptor _spare = new();
     private readonly HashSet<PreloadCall> _calls = [];
+    private readonly HashSet<string> _noticed = [];
     private bool _disposed;
 
     /// <param name="scope">The engine.</param>
@@ -51,6 +53,9 @@ internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
 
     /// <inheritdoc/>
     public long NextDeadline => _standIns.NextDeadline;
+
+    /// <summary>What a message is received into: the largest DNS message and more.</summary>
+    internal byte[] Buffer { get; } = GC.AllocateUninitializedArray<byte>(MaxMessage, pinned: true);
 
     private Engine.Dns.DnsServer Server => _scope.Names ?? throw new InvalidOperationException("The engine has no DNS server before its network is attached.");
 
@@ -100,6 +105,9 @@ internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
             case PreloadQuestion.Reverse:
                 _names.Reverse(call, message.Address.ToIPAddress(), now);
                 break;
+            case PreloadQuestion.Notice:
+                Notice(Encoding.UTF8.GetString(message.Rest), message.Obstacle);
+                break;
             case PreloadQuestion.Query:
                 _names.Query(call, message.Rest, now);
                 break;
@@ -122,6 +130,13 @@ internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
         foreach (PreloadCall call in _calls.ToArray())
             call.Dispose();
         _standIns.Dispose();
+    }
+
+    // Once for each program: a script may start it a thousand times.
+    private void Notice(string path, ProgramObstacle obstacle)
+    {
+        if (obstacle.Describe() is { } description && _noticed.Count < MaxNoticed && _noticed.Add(path))
+            _options.Notice?.Invoke(ProgramObstacles.Sentence(path, description));
     }
 
     private void Map(PreloadCall call, in PreloadMessage message, long now)

@@ -5,10 +5,6 @@ namespace Telepresence.Cli.Launch.Preload;
 /// <summary>One conversation with a program over the agent's socket.</summary>
 internal sealed unsafe class PreloadCall : IReadyHandler, IDisposable
 {
-    private const int MaxMessage = 70_000;
-
-    private static readonly byte[] Buffer = GC.AllocateUninitializedArray<byte>(MaxMessage, pinned: true);
-
     private readonly PreloadAgent _agent;
     private readonly EventLoop _loop;
     private readonly FileDescriptor _socket;
@@ -32,12 +28,13 @@ internal sealed unsafe class PreloadCall : IReadyHandler, IDisposable
     /// <inheritdoc/>
     public void OnReady(Readiness readiness, long now)
     {
+        byte[] buffer = _agent.Buffer;
         nint length;
-        fixed (byte* at = Buffer)
-            length = Libc.recv(_socket.Number, at, MaxMessage, Libc.MSG_DONTWAIT);
+        fixed (byte* at = buffer)
+            length = Libc.recv(_socket.Number, at, (nuint)buffer.Length, Libc.MSG_DONTWAIT);
         if (length < 0 && Libc.Errno is Libc.EAGAIN or Libc.EINTR)
             return;
-        if (length > 0 && PreloadMessage.TryRead(Buffer.AsSpan(0, (int)length), out PreloadMessage message))
+        if (length > 0 && PreloadMessage.TryRead(buffer.AsSpan(0, (int)length), out PreloadMessage message))
         {
             _agent.Answer(this, message, now);
             return;

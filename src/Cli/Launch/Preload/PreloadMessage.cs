@@ -27,6 +27,9 @@ internal enum PreloadQuestion : byte
 
     /// <summary>No question: the socket with this local address is the one that the connection was dialled for.</summary>
     Claim = 7,
+
+    /// <summary>No question: a program is started that the shim is not in.</summary>
+    Notice = 8,
 }
 
 /// <summary>Whether a question about names was answered.</summary>
@@ -48,7 +51,7 @@ internal enum PreloadNameStatus : byte
 /// +----------+-------+------+------+-------------------------------+
 /// </code>
 /// An IPv4 address is in its mapped form. Behind that of <see cref="PreloadQuestion.Udp"/> stands the port that datagrams come from.
-/// Flags: bit 0 = the socket is non-blocking; for a name: 4, 6, or 0 for both.
+/// Flags: bit 0 = the socket is non-blocking; for a name: 4, 6, or 0 for both; for a notice: a <see cref="ProgramObstacle"/>.
 /// </remarks>
 internal readonly ref struct PreloadMessage
 {
@@ -65,6 +68,8 @@ internal readonly ref struct PreloadMessage
     internal bool IsNonBlocking => (_bytes[1] & NonBlocking) != 0;
 
     internal int Family => _bytes[1];
+
+    internal ProgramObstacle Obstacle => (ProgramObstacle)_bytes[1];
 
     internal ushort Port => BinaryPrimitives.ReadUInt16BigEndian(_bytes[2..]);
 
@@ -89,7 +94,7 @@ internal readonly ref struct PreloadMessage
         {
             PreloadQuestion.Tcp or PreloadQuestion.Real or PreloadQuestion.Reverse or PreloadQuestion.Claim => bytes.Length == EndpointLength,
             PreloadQuestion.Udp => bytes.Length is EndpointLength or EndpointLength + 2,
-            PreloadQuestion.LookUp or PreloadQuestion.Query => true,
+            PreloadQuestion.LookUp or PreloadQuestion.Query or PreloadQuestion.Notice => true,
             _ => false,
         };
     }

@@ -10,7 +10,10 @@ namespace Telepresence.Cli.Launch.Preload;
 /// The method for machines where a process tree cannot have a network namespace: a shim in every dynamically linked program (native/preload)
 /// sends remote connections and names to an agent in this process.
 /// </summary>
-/// <remarks>Programs that the shim is not in are named by <see cref="ProgramInspection"/>, before they are started.</remarks>
+/// <remarks>
+/// A program that the shim cannot be in is named: the first by <see cref="ProgramInspection"/>, before it is started, and those that it
+/// starts through <see cref="PreloadOptions.Notice"/>.
+/// </remarks>
 internal sealed class PreloadMethod : IAsyncDisposable
 {
     private const int Backlog = 1024, MaxPath = 107;
@@ -58,7 +61,8 @@ internal sealed class PreloadMethod : IAsyncDisposable
     internal IReadOnlyDictionary<string, string> Variables(string? loaderVariable) =>
         PreloadEnvironment.Create(_library, _socket, _agent.Names, Nsswitch(), loaderVariable);
 
-    /// <summary>Stops the agent: what programs reach through it is reset, and cannot be reached any more.</summary>
+    /// <summary>Stops the agent; before the engine is disposed of. Nothing new is reached any more; connections that stand last as long as the
+    /// engine.</summary>
     public async ValueTask DisposeAsync()
     {
         await _engine.InvokeAsync(_ =>

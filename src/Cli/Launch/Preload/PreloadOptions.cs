@@ -11,6 +11,10 @@ internal sealed record PreloadOptions
     /// <summary>Networks that programs reach directly and not through the pod: the API server, the SSH peer.</summary>
     internal IReadOnlyList<IPNetwork> Exceptions { get; init; } = [];
 
+    /// <summary>Is told, once for each, of programs that were started in the tree and are outside the cluster: a sentence for the user. Called
+    /// on the engine's loop.</summary>
+    internal Action<string>? Notice { get; init; }
+
     /// <summary>The shim; the one that is installed beside this program unless given.</summary>
     internal string Library { get; init; } = PreloadLibrary.Installed;
 

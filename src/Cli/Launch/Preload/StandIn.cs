@@ -5,7 +5,7 @@ using Telepresence.Tunnel.Wire;
 namespace Telepresence.Cli.Launch.Preload;
 
 /// <summary>A loopback address and port that stands for a remote one: what the program connects its socket to.</summary>
-internal abstract class StandIn(TargetAddress real, NetAddress address, PollTime times) : IDisposable
+internal abstract class StandIn(TargetAddress real, NetAddress address, StandInScope scope) : IDisposable
 {
     /// <summary>What it stands for.</summary>
     internal TargetAddress Real => real;
@@ -22,8 +22,8 @@ internal abstract class StandIn(TargetAddress real, NetAddress address, PollTime
     /// <summary>Whether it may be given up when nobody has used it for a while.</summary>
     internal abstract bool IsIdle { get; }
 
-    /// <summary>Is told when <see cref="Poll"/> must be called.</summary>
-    private protected PollTime Times => times;
+    /// <summary>Shared with the table's others.</summary>
+    private protected StandInScope Scope => scope;
 
     /// <summary>Ends what has waited too long, and names the next time.</summary>
     internal virtual void Poll(long now)

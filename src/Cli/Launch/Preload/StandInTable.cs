@@ -20,14 +20,13 @@ internal sealed class StandInTable : IDisposable
     private const long TcpIdleTimeout = 60_000_000;
     private const int MaxStandIns = 4096;
 
-    private readonly EngineScope _scope;
+    private readonly StandInScope _scope;
     private readonly Dictionary<(StandInKind Kind, TargetAddress Real), StandIn> _byReal = [];
     private readonly Dictionary<NetAddress, StandIn> _byAddress = [];
     private readonly uint _prefix = FirstPrefix + ((uint)RandomNumberGenerator.GetInt32((int)Prefixes) << 16);
-    private readonly PollTime _times = new();
     private uint _lastHost;
 
-    internal StandInTable(EngineScope scope) => _scope = scope;
+    internal StandInTable(EngineScope engine) => _scope = new StandInScope(engine);
 
     private enum StandInKind
     {
@@ -37,22 +36,22 @@ internal sealed class StandInTable : IDisposable
     }
 
     /// <summary>When <see cref="Poll"/> must be called, microseconds.</summary>
-    internal long NextDeadline => _times.Next;
+    internal long NextDeadline => _scope.NextPoll;
 
     /// <summary>How many there are.</summary>
     internal int Count => _byReal.Count;
 
     /// <summary>The stand-in for a TCP port, made if need be; null when the kernel has no socket for it.</summary>
     internal TcpStandIn? Tcp(TargetAddress real, long now) =>
-        (TcpStandIn?)Find(StandInKind.Tcp, real, now, address => TcpStandIn.Open(_scope, real, address, _times));
+        (TcpStandIn?)Find(StandInKind.Tcp, real, now, address => TcpStandIn.Open(real, address, _scope));
 
     /// <summary>The stand-in for a UDP port, made if need be; null when the kernel has no socket for it.</summary>
     internal UdpStandIn? Udp(TargetAddress real, long now) =>
-        (UdpStandIn?)Find(StandInKind.Udp, real, now, address => UdpStandIn.Open(_scope, real, address, _times));
+        (UdpStandIn?)Find(StandInKind.Udp, real, now, address => UdpStandIn.Open(real, address, _scope));
 
     /// <summary>The stand-in for a name server of the machine, made if need be; null when the kernel has no socket for it.</summary>
     internal NamesStandIn? Names(DnsServer server, TargetAddress real, long now) =>
-        (NamesStandIn?)Find(StandInKind.Names, real, now, address => NamesStandIn.Open(server, real, address, _times));
+        (NamesStandIn?)Find(StandInKind.Names, real, now, address => NamesStandIn.Open(server, real, address, _scope));
 
     /// <summary>What has this address, or null.</summary>
     internal StandIn? At(NetAddress address) => _byAddress.GetValueOrDefault(address);
@@ -60,14 +59,14 @@ internal sealed class StandInTable : IDisposable
     /// <summary>Ends what has waited too long, and gives up TCP stand-ins that nobody uses.</summary>
     internal void Poll(long now)
     {
-        _times.Clear();
+        _scope.ClearPoll();
         foreach (StandIn standIn in _byReal.Values.ToArray())
         {
             standIn.Poll(now);
             if (standIn is TcpStandIn { IsIdle: true } && standIn.LastUse + TcpIdleTimeout <= now)
                 Remove(standIn);
             else if (standIn is TcpStandIn)
-                _times.Wants(Math.Max(standIn.LastUse, now) + TcpIdleTimeout);
+                _scope.PollAt(Math.Max(standIn.LastUse, now) + TcpIdleTimeout);
         }
     }
 
@@ -92,7 +91,7 @@ internal sealed class StandInTable : IDisposable
                 return null;
             _byReal.Add((kind, real), standIn);
             _byAddress.Add(address, standIn);
-            _times.Wants(now + TcpIdleTimeout);
+            _scope.PollAt(now + TcpIdleTimeout);
         }
 
         standIn.LastUse = now;

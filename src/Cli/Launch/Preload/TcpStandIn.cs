@@ -1,4 +1,3 @@
-using Telepresence.Cli.Engine;
 using Telepresence.Tunnel.Buffers;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
@@ -25,7 +24,6 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
 
     private const int Backlog = 1024, AcceptsPerReady = 32, MaxUnclaimed = 1024;
 
-    private readonly EngineScope _scope;
     private readonly FileDescriptor _socket;
     private readonly SpareDescriptor _spare = new();
     private readonly HashSet<PreloadDial> _dials = [];
@@ -34,12 +32,8 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
     private int _open;
     private bool _disposed;
 
-    private TcpStandIn(EngineScope scope, TargetAddress real, NetAddress address, FileDescriptor socket, PollTime times)
-        : base(real, address, times)
-    {
-        _scope = scope;
-        _socket = socket;
-    }
+    private TcpStandIn(TargetAddress real, NetAddress address, FileDescriptor socket, StandInScope scope)
+        : base(real, address, scope) => _socket = socket;
 
     /// <summary>When the target last took a connection, microseconds.</summary>
     internal long LastConnected { get; set; } = long.MinValue / 2;
@@ -52,7 +46,7 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
 
     /// <summary>Begins to listen.</summary>
     /// <returns>Null when the kernel refused.</returns>
-    internal static TcpStandIn? Open(EngineScope scope, TargetAddress real, NetAddress address, PollTime times)
+    internal static TcpStandIn? Open(TargetAddress real, NetAddress address, StandInScope scope)
     {
         if (Bind(address, Libc.SOCK_STREAM, 0) is not { } socket)
             return null;
@@ -62,7 +56,7 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
             return null;
         }
 
-        TcpStandIn standIn = new(scope, real, address, socket, times) { Port = SocketOptions.LocalPort(socket) };
+        TcpStandIn standIn = new(real, address, socket, scope) { Port = SocketOptions.LocalPort(socket) };
         scope.Loop.Add(socket.Number, Readiness.Read, standIn);
         return standIn;
     }
@@ -70,7 +64,7 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
     /// <summary>Dials for a program, and tells it the verdict.</summary>
     internal void Dial(MuxSession session, PreloadCall asker, bool isNonBlocking, long now)
     {
-        PreloadDial dial = new(this, _scope.Pool, asker);
+        PreloadDial dial = new(this, Scope.Pool, asker);
         if (!dial.Begin(session, now))
         {
             asker.Verdict(PreloadAnswer.Error(Libc.EHOSTUNREACH));
@@ -112,14 +106,14 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
             if (_claims.TryGetValue(key, out PreloadDial? dial))
                 Serve(dial, socket, now);
             else if (_arrived.Count < MaxUnclaimed && _arrived.TryAdd(key, (socket, now + ClaimPatience)))
-                Times.Wants(now + ClaimPatience);
+                Scope.PollAt(now + ClaimPatience);
             else
                 Reset(socket);
         }
     }
 
     /// <summary>A dial's program has gone; its socket must come until then.</summary>
-    internal void Expect(long deadline) => Times.Wants(deadline);
+    internal void Expect(long deadline) => Scope.PollAt(deadline);
 
     /// <inheritdoc/>
     internal override void Poll(long now)
@@ -139,16 +133,16 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
         }
 
         foreach (PreloadDial dial in _dials)
-            Times.Wants(dial.Deadline);
+            Scope.PollAt(dial.Deadline);
         foreach ((_, long deadline) in _arrived.Values)
-            Times.Wants(deadline);
+            Scope.PollAt(deadline);
     }
 
     /// <summary>Carries bytes between the program and the far side.</summary>
     internal void Join(FileDescriptor socket, MuxStream stream, ByteQueue early, bool ended, long now)
     {
         SocketOptions.PrepareConnection(socket.Number);
-        new SocketRelay(_scope.Loop, socket, stream, early, ended, Closed).Start(now);
+        new SocketRelay(Scope.Loop, socket, stream, early, ended, Closed).Start(now);
     }
 
     /// <summary>The far side did not want a connection that the program has already.</summary>
@@ -164,7 +158,7 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
         if (_disposed)
             return;
         _disposed = true;
-        _scope.Loop.Remove(_socket.Number);
+        Scope.Loop.Remove(_socket.Number);
         _socket.Dispose();
         _spare.Close();
         foreach ((FileDescriptor socket, _) in _arrived.Values)
@@ -188,6 +182,6 @@ internal sealed class TcpStandIn : StandIn, IReadyHandler
     private void Closed()
     {
         _open--;
-        LastUse = _scope.Loop.Now;
+        LastUse = Scope.Loop.Now;
     }
 }

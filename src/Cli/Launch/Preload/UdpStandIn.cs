@@ -1,4 +1,3 @@
-using Telepresence.Cli.Engine;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Mux;
@@ -25,11 +24,8 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     private const long SenderLease = 30_000_000;
 
     private const long RefusedFor = 1_000_000;
-    private const int DatagramsPerReady = 64, MaxFlows = 1024, MaxDatagram = 65_536;
+    private const int DatagramsPerReady = 64, MaxFlows = 1024;
 
-    private static readonly byte[] Buffer = GC.AllocateUninitializedArray<byte>(MaxDatagram, pinned: true);
-
-    private readonly EngineScope _scope;
     private readonly Dictionary<(NetAddress Address, ushort Port), Flow> _flows = [];
     private readonly LinkedList<Flow> _byIdleness = [];
     private readonly HashSet<uint> _users = [];
@@ -38,10 +34,9 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     private long _reopenAt = long.MaxValue;
     private bool _disposed;
 
-    private UdpStandIn(EngineScope scope, TargetAddress real, NetAddress address, FileDescriptor socket, PollTime times)
-        : base(real, address, times)
+    private UdpStandIn(TargetAddress real, NetAddress address, FileDescriptor socket, StandInScope scope)
+        : base(real, address, scope)
     {
-        _scope = scope;
         _socket = socket;
         Port = SocketOptions.LocalPort(socket);
         scope.Loop.Add(socket.Number, Readiness.Read, this);
@@ -52,8 +47,8 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
 
     /// <summary>Begins to receive.</summary>
     /// <returns>Null when the kernel refused.</returns>
-    internal static UdpStandIn? Open(EngineScope scope, TargetAddress real, NetAddress address, PollTime times) =>
-        Bind(address, Libc.SOCK_DGRAM, 0) is { } socket ? new UdpStandIn(scope, real, address, socket, times) : null;
+    internal static UdpStandIn? Open(TargetAddress real, NetAddress address, StandInScope scope) =>
+        Bind(address, Libc.SOCK_DGRAM, 0) is { } socket ? new UdpStandIn(real, address, socket, scope) : null;
 
     /// <summary>Lets a user's datagrams in, and those from a port even when its socket has been closed by the time that they are seen.</summary>
     internal void Admit(uint user, ushort port, long now)
@@ -73,12 +68,12 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
             SocketAddress from = default;
             uint length = SocketAddress.Size;
             nint count;
-            fixed (byte* at = Buffer)
-                count = Libc.recvfrom(_socket.Number, at, MaxDatagram, Libc.MSG_DONTWAIT, &from, &length);
+            fixed (byte* at = Scope.Buffer)
+                count = Libc.recvfrom(_socket.Number, at, StandInScope.BufferLength, Libc.MSG_DONTWAIT, &from, &length);
 
             // An error here belongs to an earlier answer whose program has gone; reading it has cleared it.
             if (count >= 0)
-                Find(from, now)?.Stream!.WriteDatagram(Buffer.AsSpan(0, (int)count), now);
+                Find(from, now)?.Stream!.WriteDatagram(Scope.Buffer.AsSpan(0, (int)count), now);
             else if (Libc.Errno == Libc.EAGAIN)
                 return;
         }
@@ -92,8 +87,8 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
         if (_reopenAt <= now)
             Reopen(now);
         if (_byIdleness.First is { } next)
-            Times.Wants(next.Value.LastUse + IdleTimeout);
-        Times.Wants(_reopenAt);
+            Scope.PollAt(next.Value.LastUse + IdleTimeout);
+        Scope.PollAt(_reopenAt);
     }
 
     /// <inheritdoc/>
@@ -103,7 +98,7 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
             return;
         _disposed = true;
         while (_byIdleness.First is { } first)
-            first.Value.End(_scope.Loop.Now);
+            first.Value.End(Scope.Loop.Now);
         CloseSocket();
     }
 
@@ -112,14 +107,14 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
         _socket = Bind(Address, Libc.SOCK_DGRAM, Port);
         _reopenAt = _socket is null ? now + RefusedFor : long.MaxValue;
         if (_socket is not null)
-            _scope.Loop.Add(_socket.Number, Readiness.Read, this);
+            Scope.Loop.Add(_socket.Number, Readiness.Read, this);
     }
 
     private void CloseSocket()
     {
         if (_socket is null)
             return;
-        _scope.Loop.Remove(_socket.Number);
+        Scope.Loop.Remove(_socket.Number);
         _socket.Dispose();
         _socket = null;
     }
@@ -130,7 +125,7 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
         LastUse = now;
         if (!_flows.TryGetValue(key, out Flow? flow))
         {
-            if (_scope.Session is not { } session || !IsAdmitted(from, now))
+            if (Scope.Session is not { } session || !IsAdmitted(from, now))
                 return null;
             if (_flows.Count >= MaxFlows)
                 _byIdleness.First!.Value.End(now);
@@ -141,7 +136,7 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
                 return null;
             _flows.Add(key, flow);
             _byIdleness.AddLast(flow.Node);
-            Times.Wants(now + IdleTimeout);
+            Scope.PollAt(now + IdleTimeout);
         }
 
         flow.Touch(now);
@@ -155,7 +150,7 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     private void Refused(long now)
     {
         CloseSocket();
-        Times.Wants(_reopenAt = now + RefusedFor);
+        Scope.PollAt(_reopenAt = now + RefusedFor);
     }
 
     /// <summary>The datagrams of one local socket.</summary>
