@@ -75,7 +75,7 @@ internal sealed class TreeMethod : IAsyncDisposable
         if (!_caught)
         {
             await engine.AttachNetworkAsync(new EngineNetwork { DnsRules = plan.Rules, LocalServers = plan.LocalServers, RouteOutside = static _ => Task.CompletedTask });
-            _preload = await PreloadMethod.StartAsync(engine, new PreloadOptions { Directory = Path.Combine(directory, "preload"), Exceptions = plan.Direct, Notice = _say });
+            _preload = await PreloadMethod.StartAsync(engine, new PreloadOptions { Directory = Path.Combine(directory, "preload"), Exceptions = plan.Direct, Notice = Tell });
             return _preload.Variables(_user.Environment.GetValueOrDefault(PreloadEnvironment.LoaderVariable));
         }
 
@@ -93,6 +93,9 @@ internal sealed class TreeMethod : IAsyncDisposable
             await _preload.DisposeAsync();
         _network?.Sockets.Dispose();
     }
+
+    // A terminal that takes no more text must not stop the engine's loop, which calls this.
+    private void Tell(string sentence) => _ = Task.Run(() => _say(sentence));
 
     private static async Task<NamespaceHost?> TryMountsAsync(InvokingUser user, FileLog log, CancellationToken cancellation)
     {
