@@ -7,7 +7,7 @@ using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Launch.Holder;
 
-/// <summary>What <see cref="HolderClient.StartAsync"/> is asked for.</summary>
+/// <summary>What a <see cref="HolderClient"/> is to start.</summary>
 internal sealed record HolderOptions
 {
     /// <summary>Whether the tree gets a network namespace; without, only a mount namespace (for volumes at their real paths).</summary>
@@ -130,7 +130,7 @@ internal sealed class HolderClient : IAsyncDisposable
     internal void Signal(LaunchedCommand command, int signal) =>
         _channel.Post(new Message { Kind = MessageKind.Signal, Text = command.Name, Code = signal });
 
-    /// <summary>Asks the holder's <see cref="IVolumeHost"/>.</summary>
+    /// <summary>Asks the holder's <see cref="HolderProcess.Volumes"/>.</summary>
     /// <exception cref="UserError">It could not be done, or the holder is gone.</exception>
     internal Task<Message> CallVolumesAsync(Message question, CancellationToken cancellation) =>
         CallAsync(question with { Kind = MessageKind.Volumes }, cancellation);

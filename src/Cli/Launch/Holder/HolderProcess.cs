@@ -16,7 +16,7 @@ namespace Telepresence.Cli.Launch.Holder;
 /// process group like the session, so it leaves the keyboard's signals to those whom they are meant for. When the channel to the session
 /// ends, for whatever reason, it ends every process of the tree, and with itself the namespaces and mounts.
 /// </remarks>
-internal sealed class HolderProcess
+internal sealed class HolderProcess : IDisposable
 {
     private static readonly PosixSignal[] NotForUs =
     [
@@ -34,10 +34,11 @@ internal sealed class HolderProcess
         _channel = new DaemonChannel(new DescriptorSocket(new FileDescriptor(channel)), takesDescriptors: true, HandleAsync, fault => Tell($"bug in the holder of the namespace: {fault}"));
     }
 
-    /// <summary>Works on the volumes; null where that part is missing.</summary>
-    internal static Func<DaemonChannel, IVolumeHost>? MakeVolumeHost { get; set; }
-
-    private IVolumeHost? Volumes { get; set; }
+    /// <summary>
+    /// Does, with the holder's rights and in its mount namespace, what a message of kind <see cref="MessageKind.Volumes"/> asks for; its
+    /// descriptors belong to whoever handles it. Set before <see cref="RunAsync"/>; without it such messages fail.
+    /// </summary>
+    internal static Func<Message, Task<Message?>>? Volumes { get; set; }
 
     /// <summary>Runs it.</summary>
     /// <param name="channel">Descriptor of the channel to the session.</param>
@@ -48,8 +49,7 @@ internal sealed class HolderProcess
         Posix.SetInheritable(channel, inheritable: false);
         Posix.MoveDescriptor(error, 2);
         List<PosixSignalRegistration> ignored = [.. NotForUs.Select(static signal => PosixSignalRegistration.Create(signal, static context => context.Cancel = true))];
-        HolderProcess holder = new(channel, network);
-        holder.Volumes = MakeVolumeHost?.Invoke(holder._channel);
+        using HolderProcess holder = new(channel, network);
         holder._channel.Start();
         holder._channel.Post(new Message { Kind = MessageKind.Ready });
         await Task.WhenAny(holder._channel.Closed, holder._stopping.Task);
@@ -57,6 +57,9 @@ internal sealed class HolderProcess
         ignored.ForEach(static registration => registration.Dispose());
         return ExitCode.Success;
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _channel.Dispose();
 
     private async Task<Message?> HandleAsync(Message message)
     {
@@ -74,7 +77,7 @@ internal sealed class HolderProcess
                     _ = Posix.kill(command.Id, message.Code!.Value);
                 return null;
             case MessageKind.Volumes:
-                return Volumes is null ? throw new UserError(ExitCode.Internal, "This holder does not work on volumes.") : await Volumes.HandleAsync(message);
+                return Volumes is null ? throw new UserError(ExitCode.Internal, "This holder does not work on volumes.") : await Volumes(message);
             case MessageKind.Stop:
                 await TreeProcesses.EndAsync(_namespace);
                 _stopping.TrySetResult();
