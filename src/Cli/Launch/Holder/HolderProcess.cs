@@ -17,7 +17,7 @@ namespace Telepresence.Cli.Launch.Holder;
 /// process group like the session, so it leaves the keyboard's signals to those whom they are meant for. When the channel to the session
 /// ends, for whatever reason, it ends every process of the tree, and with itself the namespaces and mounts.
 /// </remarks>
-internal sealed class HolderProcess
+internal sealed class HolderProcess : IDisposable
 {
     private static readonly PosixSignal[] NotForUs =
     [
@@ -45,7 +45,7 @@ internal sealed class HolderProcess
         Posix.SetInheritable(channel, inheritable: false);
         Posix.MoveDescriptor(error, 2);
         List<PosixSignalRegistration> ignored = [.. NotForUs.Select(static signal => PosixSignalRegistration.Create(signal, static context => context.Cancel = true))];
-        HolderProcess holder = new(channel, network);
+        using HolderProcess holder = new(channel, network);
         holder._channel.Start();
         holder._channel.Post(new Message { Kind = MessageKind.Ready });
         await Task.WhenAny(holder._channel.Closed, holder._stopping.Task);
@@ -53,6 +53,9 @@ internal sealed class HolderProcess
         ignored.ForEach(static registration => registration.Dispose());
         return ExitCode.Success;
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _channel.Dispose();
 
     private async Task<Message?> HandleAsync(Message message)
     {
