@@ -1,5 +1,6 @@
 using System.Net;
 
+using Telepresence.Cli;
 using Telepresence.Cli.Launch.Preload;
 
 namespace Telepresence.Preload.Tests;
@@ -45,6 +46,22 @@ public sealed class EnvironmentTests
         {
             Directory.Delete(directory, recursive: true);
         }
+    }
+
+    [Theory]
+    [InlineData("2.31", true)]
+    [InlineData("2.33-custom", true)]
+    [InlineData("2.34", false)]
+    [InlineData("3.0", false)]
+    [InlineData("strange", false)]
+    [InlineData(null, false)]
+    public void A_C_library_in_which_the_shim_does_not_load_is_refused(string? version, bool refused)
+    {
+        if (refused)
+            Assert.Contains("2.34", Assert.Throws<UserError>(() => GlibcVersion.Require(version)).Message, StringComparison.Ordinal);
+        else
+            GlibcVersion.Require(version);
+        Assert.NotEqual("", GlibcVersion.Running);
     }
 
     [Theory]

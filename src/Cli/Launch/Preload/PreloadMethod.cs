@@ -34,9 +34,10 @@ internal sealed class PreloadMethod : IAsyncDisposable
     }
 
     /// <summary>Starts the agent. The engine's network must be attached before, and its session may come and go.</summary>
-    /// <exception cref="UserError">The library is missing, or the directory cannot be used.</exception>
+    /// <exception cref="UserError">The machine's C library is too old, the library is missing, or the directory cannot be used.</exception>
     internal static async Task<PreloadMethod> StartAsync(ConnectEngine engine, PreloadOptions options)
     {
+        GlibcVersion.Require(GlibcVersion.Running);
         Directory.CreateDirectory(options.Directory, DaemonPaths.Private);
         string library = PreloadLibrary.Place(options.Library, options.Directory);
         string path = Path.Combine(options.Directory, "preload.sock");
