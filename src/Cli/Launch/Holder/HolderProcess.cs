@@ -27,12 +27,14 @@ internal sealed class HolderProcess : IDisposable
     private readonly ConcurrentDictionary<string, ChildProcess> _commands = new();
     private readonly string _namespace;
     private readonly DaemonChannel _channel;
-    private readonly VolumeMessages _volumes = new(new VolumeMounter());
+    private readonly VolumeMounter _mounter = new();
+    private readonly VolumeMessages _volumes;
     private readonly TaskCompletionSource _stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private HolderProcess(int channel, bool network)
     {
         _namespace = TreeProcesses.NamespaceOf("self", network) ?? throw new IOException("/proc is not mounted");
+        _volumes = new VolumeMessages(_mounter);
         _channel = new DaemonChannel(new DescriptorSocket(new FileDescriptor(channel)), takesDescriptors: true, HandleAsync, fault => Tell($"bug in the holder of the namespace: {fault}"));
     }
 
@@ -55,7 +57,11 @@ internal sealed class HolderProcess : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _channel.Dispose();
+    public void Dispose()
+    {
+        _channel.Dispose();
+        _mounter.Dispose();
+    }
 
     private async Task<Message?> HandleAsync(Message message)
     {
