@@ -19,4 +19,45 @@ public static class DnsAnswer
                 addresses.Add(new IPAddress(records.Data));
         }
     }
+
+    /// <summary>The response code (<see cref="DnsRcode"/>); <see cref="DnsRcode.ServFail"/> of what is no answer to a question.</summary>
+    public static int ReadCode(ReadOnlySpan<byte> message) =>
+        DnsQuery.TryParse(message, out _) ? new DnsHeader(message).Rcode : DnsRcode.ServFail;
+
+    /// <summary>The name at the end of the answer's aliases: the owner of its first address; null when there is none.</summary>
+    public static string? ReadCanonicalName(ReadOnlySpan<byte> message)
+    {
+        if (!DnsQuery.TryParse(message, out DnsQuery question))
+            return null;
+        DnsRecordReader records = new(message, question.QuestionEnd);
+        while (records.MoveNext() && records.IsAnswer)
+        {
+            if (records.Type is DnsType.A or DnsType.Aaaa)
+                return ReadName(message, records.NameOffset);
+        }
+
+        return null;
+    }
+
+    /// <summary>The first name that a reverse question was answered with; null when there is none.</summary>
+    public static string? ReadPointer(ReadOnlySpan<byte> message)
+    {
+        if (!DnsQuery.TryParse(message, out DnsQuery question))
+            return null;
+        DnsRecordReader records = new(message, question.QuestionEnd);
+        while (records.MoveNext() && records.IsAnswer)
+        {
+            if (records.Type == DnsType.Ptr)
+                return ReadName(message, records.DataOffset);
+        }
+
+        return null;
+    }
+
+    private static string? ReadName(ReadOnlySpan<byte> message, int offset)
+    {
+        Span<byte> name = stackalloc byte[DnsName.MaxLength];
+        int length = DnsName.Expand(message, offset, name);
+        return length > 1 ? DnsName.ToText(name[..length]) : null;
+    }
 }

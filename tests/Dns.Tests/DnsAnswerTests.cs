@@ -28,4 +28,30 @@ public sealed class DnsAnswerTests
             Assert.True(addresses.Count <= 3);
         }
     }
+
+    [Fact]
+    public void The_canonical_name_is_the_owner_of_the_first_address()
+    {
+        byte[] aliased = Message.Answer(Message.Query("www.example"), 0, "www.example 60 CNAME db.example", "db.example 60 A 192.0.2.1");
+        Assert.Equal("db.example", DnsAnswer.ReadCanonicalName(aliased));
+        Assert.Null(DnsAnswer.ReadCanonicalName(Message.Answer(Message.Query("www.example"), 3)));
+    }
+
+    [Fact]
+    public void A_reverse_question_is_built_and_its_answer_read()
+    {
+        byte[] query = DnsAddressQuery.BuildReverse(IPAddress.Parse("192.0.2.1"));
+        Assert.Equal("1.2.0.192.in-addr.arpa PTR", Message.Question(query));
+        byte[] ipv6 = DnsAddressQuery.BuildReverse(IPAddress.Parse("2001:db8::1"));
+        Assert.Equal("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR", Message.Question(ipv6));
+        Assert.Equal("db.example", DnsAnswer.ReadPointer(Message.Answer(query, 0, "1.2.0.192.in-addr.arpa 60 PTR db.example")));
+        Assert.Null(DnsAnswer.ReadPointer(Answer));
+    }
+
+    [Fact]
+    public void What_is_no_answer_counts_as_a_failure_of_the_server()
+    {
+        Assert.Equal(3, DnsAnswer.ReadCode(Message.Answer(Message.Query("no.example"), 3)));
+        Assert.Equal(2, DnsAnswer.ReadCode("nonsense"u8));
+    }
 }

@@ -9,7 +9,7 @@ public sealed class LocalhostTests(Machine machine)
     // Tries until it works, which takes as long as it takes the mirror to look.
     private const string Functions = """
         try() { for i in $(seq 50); do "$@" 2>/dev/null && return; sleep 0.1; done; echo never; }
-        ask() { exec 3<>/dev/$1/$2/$3 || return; echo "${4:-}" >&3; timeout 2 head -1 <&3; }
+        ask() { exec 3<>/dev/$1/$2/$3 || return; [ -z "${4:-}" ] || echo "$4" >&3; timeout 2 head -1 <&3; }
         serve() { exec socat TCP$1-LISTEN:$3,bind=$2,reuseaddr,fork SYSTEM:"echo $4"; }
         export -f try ask serve
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Formats.Tar;
 using System.Globalization;
 using System.Text.Json;
 
@@ -87,6 +88,13 @@ public sealed class ImageTests : IDisposable
             stream.Write([0, 0, 0, 5, 1, 0, 0, 0, 3], client.Now);
             client.Turns.Until(() => files.Bytes.Count > 5);
             Assert.Equal(2, files.Bytes[4]);
+
+            StreamRecorder archive = new();
+            client.Open(StreamKind.Archive, new ArchiveTarget("/usr/share/doc", []).ToBytes(), archive);
+            client.Turns.Until(() => archive.Ended);
+            using TarReader reader = new(new MemoryStream([.. archive.Bytes]));
+            Assert.Equal(ArchiveTarget.SelfName, reader.GetNextEntry()!.Name.TrimEnd('/'));
+            Assert.NotNull(reader.GetNextEntry());
         }
         finally
         {

@@ -2,6 +2,7 @@ using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Engine;
 using Telepresence.Cli.Launch.Holder;
 using Telepresence.Cli.Launch.Holder.Loopback;
+using Telepresence.Cli.Launch.Preload;
 using Telepresence.Cli.Launch.Volumes;
 using Telepresence.Tunnel.Forward;
 
@@ -13,10 +14,15 @@ internal sealed class TreeMethod : IAsyncDisposable
     private readonly NamespaceHost? _namespace;
     private readonly bool _caught;
     private readonly FileLog _log;
+    private readonly InvokingUser _user;
+    private readonly Action<string> _say;
     private NamespaceNetwork? _network;
+    private PreloadMethod? _preload;
 
-    private TreeMethod(NamespaceHost? host, bool caught, FileLog log)
+    private TreeMethod(NamespaceHost? host, bool caught, InvokingUser user, Action<string> say, FileLog log)
     {
+        _user = user;
+        _say = say;
         _namespace = host;
         _caught = caught;
         _log = log;
@@ -46,7 +52,7 @@ internal sealed class TreeMethod : IAsyncDisposable
             try
             {
                 HolderCapabilities.CheckNetwork();
-                TreeMethod made = new(await StartAsync(network: true, user, log, cancellation), caught: true, log);
+                TreeMethod made = new(await StartAsync(network: true, user, log, cancellation), caught: true, user, say, log);
                 say($"Method netns: every program is caught{(made.Host.Rootless ? ", without root" : "")}.");
                 return made;
             }
@@ -57,7 +63,9 @@ internal sealed class TreeMethod : IAsyncDisposable
         }
 
         say($"Method preload, {reason}. Programs that are static or setuid are not caught.");
-        return new TreeMethod(options.Mount ? await TryMountsAsync(user, log, cancellation) : null, caught: false, log);
+        if (options.Command is [string program, ..] && ProgramInspection.Find(program, user.Environment.GetValueOrDefault("PATH"), asRoot: user.Uid == 0)?.PreloadWarning is { } warning)
+            say(warning);
+        return new TreeMethod(options.Mount ? await TryMountsAsync(user, log, cancellation) : null, caught: false, user, say, log);
     }
 
     /// <summary>Makes the tree's network, or the preload shim's agent, part of the engine.</summary>
@@ -65,7 +73,12 @@ internal sealed class TreeMethod : IAsyncDisposable
     internal async Task<IReadOnlyDictionary<string, string>> AttachAsync(ConnectEngine engine, TreeNetwork plan, string directory, CancellationToken cancellation)
     {
         if (!_caught)
-            throw new UserError(ExitCode.NoNamespace, $"preload {directory}");
+        {
+            await engine.AttachNetworkAsync(new EngineNetwork { DnsRules = plan.Rules, LocalServers = plan.LocalServers, RouteOutside = static _ => Task.CompletedTask });
+            _preload = await PreloadMethod.StartAsync(engine, new PreloadOptions { Directory = Path.Combine(directory, "preload"), Exceptions = plan.Direct, Notice = Tell });
+            return _preload.Variables(_user.Environment.GetValueOrDefault(PreloadEnvironment.LoaderVariable));
+        }
+
         _network = await _namespace!.Client.ConfigureAsync(plan.Namespace, cancellation);
         await engine.AttachNetworkAsync(_network.ToEngine(plan.Rules, plan.LocalServers, plan.Direct));
         await engine.AddServiceAsync(scope => LoopbackMirror.Create(scope, _namespace.Client, _network, _log.Write));
@@ -76,8 +89,13 @@ internal sealed class TreeMethod : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Host.DisposeAsync();
+        if (_preload is not null)
+            await _preload.DisposeAsync();
         _network?.Sockets.Dispose();
     }
+
+    // A terminal that takes no more text must not stop the engine's loop, which calls this.
+    private void Tell(string sentence) => _ = Task.Run(() => _say(sentence));
 
     private static async Task<NamespaceHost?> TryMountsAsync(InvokingUser user, FileLog log, CancellationToken cancellation)
     {

@@ -85,6 +85,9 @@ internal sealed class DnsServer : IDnsTransport, ITurnHandler, IDisposable
     /// <summary>Asks for a host's addresses of one kind, as a local program would.</summary>
     internal Task<IReadOnlyList<IPAddress>> LookUp(string host, bool ipv6, long now) => _own.Ask(Resolver, host, ipv6, now);
 
+    /// <summary>Asks a question as a local program would; <paramref name="answered"/> gets the whole answer, null if it was no question.</summary>
+    internal void Ask(ReadOnlySpan<byte> query, Action<byte[]?> answered, long now) => _own.Ask(Resolver, query, answered, now);
+
     /// <inheritdoc/>
     public void OnTurn(long now)
     {

@@ -7,7 +7,7 @@ using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Launch.Holder;
 
-/// <summary>What a holder is asked for.</summary>
+/// <summary>What a <see cref="HolderClient"/> is to start.</summary>
 internal sealed record HolderOptions
 {
     /// <summary>Whether the tree gets a network namespace; without, only a mount namespace (for volumes at their real paths).</summary>

@@ -17,7 +17,7 @@ namespace Telepresence.Cli.Launch.Holder;
 /// process group like the session, so it leaves the keyboard's signals to those whom they are meant for. When the channel to the session
 /// ends, for whatever reason, it ends every process of the tree, and with itself the namespaces and mounts.
 /// </remarks>
-internal sealed class HolderProcess
+internal sealed class HolderProcess : IDisposable
 {
     private static readonly PosixSignal[] NotForUs =
     [
@@ -27,12 +27,14 @@ internal sealed class HolderProcess
     private readonly ConcurrentDictionary<string, ChildProcess> _commands = new();
     private readonly string _namespace;
     private readonly DaemonChannel _channel;
-    private readonly VolumeMessages _volumes = new(new VolumeMounter());
+    private readonly VolumeMounter _mounter = new();
+    private readonly VolumeMessages _volumes;
     private readonly TaskCompletionSource _stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private HolderProcess(int channel, bool network)
     {
         _namespace = TreeProcesses.NamespaceOf("self", network) ?? throw new IOException("/proc is not mounted");
+        _volumes = new VolumeMessages(_mounter);
         _channel = new DaemonChannel(new DescriptorSocket(new FileDescriptor(channel)), takesDescriptors: true, HandleAsync, fault => Tell($"bug in the holder of the namespace: {fault}"));
     }
 
@@ -45,13 +47,20 @@ internal sealed class HolderProcess
         Posix.SetInheritable(channel, inheritable: false);
         Posix.MoveDescriptor(error, 2);
         List<PosixSignalRegistration> ignored = [.. NotForUs.Select(static signal => PosixSignalRegistration.Create(signal, static context => context.Cancel = true))];
-        HolderProcess holder = new(channel, network);
+        using HolderProcess holder = new(channel, network);
         holder._channel.Start();
         holder._channel.Post(new Message { Kind = MessageKind.Ready });
         await Task.WhenAny(holder._channel.Closed, holder._stopping.Task);
         await TreeProcesses.EndAsync(holder._namespace);
         ignored.ForEach(static registration => registration.Dispose());
         return ExitCode.Success;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _channel.Dispose();
+        _mounter.Dispose();
     }
 
     private async Task<Message?> HandleAsync(Message message)

@@ -38,11 +38,14 @@ internal static partial class Mounts
         {
             make(directory);
         }
-        finally
+        catch
         {
-            if (umount2(directory, MNT_DETACH) != 0)
-                throw Posix.Failure($"uncovering {directory}");
+            _ = umount2(directory, MNT_DETACH);
+            throw;
         }
+
+        if (umount2(directory, MNT_DETACH) != 0)
+            throw Posix.Failure($"uncovering {directory}");
     }
 
     private static void Mount(string source, string target, string? type, ulong flags, string? data)

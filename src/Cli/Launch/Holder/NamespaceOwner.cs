@@ -1,5 +1,5 @@
+using System.Globalization;
 using System.Net;
-using System.Text.Json;
 
 using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Machine;
@@ -86,7 +86,7 @@ internal static class NamespaceOwner
     // Low ports are free in a namespace that nobody shares, and everybody may ping: there is no privileged program to do it for them.
     private static void SetSysctls(List<string> notes)
     {
-        string group = Posix.getegid().ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string group = Posix.getegid().ToString(CultureInfo.InvariantCulture);
         try
         {
             File.WriteAllText("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");

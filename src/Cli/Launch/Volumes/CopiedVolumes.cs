@@ -78,7 +78,7 @@ internal sealed class CopiedVolumes(ConnectEngine engine, string directory, IRea
                 ArchiveQuery asked = new(session);
                 asked.Ask(target, scope.Loop.Now);
                 return asked;
-            }).ConfigureAwait(false);
+            }).WaitAsync(cancellation).ConfigureAwait(false);
             if (query is null)
                 return "there is no session at present";
             ArchiveAnswer answer = await query.Answer.WaitAsync(cancellation).ConfigureAwait(false);

@@ -1,3 +1,5 @@
+using Telepresence.Cli.Machine.Resolver;
+
 namespace Telepresence.Cli.Launch.Volumes;
 
 /// <summary>The value of <c>--mount PATH|true|false</c>.</summary>
@@ -17,6 +19,8 @@ internal sealed record MountOption(bool IsWanted, string? Path)
         if (text.Length == 0)
             throw new UserError(ExitCode.BadArguments, "--mount needs a directory, true or false.");
         string path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(text));
+        if (MountTable.TypeAt(path) is not null || new FileInfo(path).LinkTarget is not null)
+            throw new UserError(ExitCode.BadArguments, $"--mount {text}: something is mounted there or it is a link, perhaps of another session that runs; name another directory.");
         if (File.Exists(path))
             throw new UserError(ExitCode.BadArguments, $"--mount {text}: this is a file; name a directory that is empty or does not exist.");
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())

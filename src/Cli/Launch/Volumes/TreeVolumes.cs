@@ -1,7 +1,6 @@
 using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Engine;
 using Telepresence.Cli.Machine;
-using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Launch.Volumes;
 
@@ -99,7 +98,7 @@ internal sealed class TreeVolumes : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
-        await _keeping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _keeping.ConfigureAwait(false);
         try
         {
             await _host.UnmountAsync(CancellationToken.None).ConfigureAwait(false);
@@ -134,7 +133,7 @@ internal sealed class TreeVolumes : IAsyncDisposable
         FilesConnection connection;
         try
         {
-            connection = await (await engine.InvokeAsync(_ => link.Open()).ConfigureAwait(false)).WaitAsync(cancellation).ConfigureAwait(false);
+            connection = await OpenAsync(engine, link, cancellation).ConfigureAwait(false);
         }
         catch (IOException fault)
         {
@@ -149,7 +148,7 @@ internal sealed class TreeVolumes : IAsyncDisposable
         ThrowOnProblems(report);
         Method = "sshfs";
         Notes = NotesOf(report);
-        _keeping = KeepMountedAsync(engine, link, connection, _stopping.Token);
+        _keeping = WatchAsync(KeepMountedAsync(engine, link, connection, _stopping.Token));
         return null;
     }
 
@@ -173,7 +172,7 @@ internal sealed class TreeVolumes : IAsyncDisposable
         ThrowOnProblems(report);
         Method = "copy";
         Notes = [$"Volumes are read-only copies, renewed every 2 seconds: {whyNot}.", .. NotesOf(report)];
-        _keeping = copies.KeepAsync(_stopping.Token);
+        _keeping = WatchAsync(copies.KeepAsync(_stopping.Token));
     }
 
     // The socket ends with the pod, with its file server, or with sshfs; each time everything is mounted anew.
@@ -203,7 +202,7 @@ internal sealed class TreeVolumes : IAsyncDisposable
     {
         try
         {
-            FilesConnection connection = await (await engine.InvokeAsync(_ => link.Open()).ConfigureAwait(false)).WaitAsync(stopping).ConfigureAwait(false);
+            FilesConnection connection = await OpenAsync(engine, link, stopping).ConfigureAwait(false);
             VolumeReport report;
             using (connection)
                 report = await _host.RemountAsync(connection.Socket, stopping).ConfigureAwait(false);
@@ -217,6 +216,30 @@ internal sealed class TreeVolumes : IAsyncDisposable
         catch (Exception fault) when (fault is IOException or UserError)
         {
             return (null, fault.Message);
+        }
+    }
+
+    // A loop that has stopped answers nothing more.
+    private static async Task<FilesConnection> OpenAsync(ConnectEngine engine, FilesLink link, CancellationToken cancellation)
+    {
+        Task<FilesConnection> opening = await engine.InvokeAsync(_ => link.Open()).WaitAsync(cancellation).ConfigureAwait(false);
+        return await opening.WaitAsync(cancellation).ConfigureAwait(false);
+    }
+
+    // Without its task the volumes would grow old in silence.
+    private async Task WatchAsync(Task keeping)
+    {
+        try
+        {
+            await keeping.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The session is over.
+        }
+        catch (Exception fault)
+        {
+            _settings.Log($"the volumes are not kept fresh any more: {fault}");
         }
     }
 

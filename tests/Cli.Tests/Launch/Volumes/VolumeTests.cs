@@ -30,6 +30,8 @@ public sealed class VolumeTests : IDisposable
             Assert.Equal("one file\n", laptop.Run($"cat {root}/etc/app/app.conf"));
         }
 
+        // Some of the kernel's files in the pod never end.
+        Assert.Equal("", laptop.Run("ls -A $TELEPRESENCE_ROOT/proc 2>/dev/null || true"));
         Assert.Equal($"{PodFiles.ServiceAccount}:/etc/config:/data:/etc/app/app.conf\n", laptop.Run("echo $TELEPRESENCE_MOUNTS"));
     }
 
@@ -204,6 +206,13 @@ public sealed class VolumeTests : IDisposable
         Assert.Equal(path, laptop.Root);
         Assert.Equal("blue\n", laptop.Run($"cat {path}/etc/config/color"));
         Assert.Equal("journal\nnothing else\n", laptop.StopAndLook());
+    }
+
+    [Fact]
+    public void A_root_that_another_session_has_is_refused()
+    {
+        using Laptop laptop = new(_pod, new Laptop.Options { Fuse = false, Mount = "/home/developer/pod", Before = "ln -s /run/agent /home/developer/pod" }, Everything);
+        Assert.StartsWith("--mount /home/developer/pod: something is mounted there or it is a link, perhaps of another session", laptop.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,144 @@
+using System.Net;
+using System.Net.Sockets;
+
+using Telepresence.Cli.Engine;
+using Telepresence.Cli.Launch.Preload;
+using Telepresence.Dns;
+using Telepresence.Preload.Tests.Harness;
+
+namespace Telepresence.Preload.Tests;
+
+/// <summary>What the agent lets in, keeps and forgets.</summary>
+[Collection(ClusterCollection.Name)]
+public sealed class AgentTests(Cluster cluster)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task A_socket_that_no_program_has_claimed_reaches_nothing()
+    {
+        using AgentClient client = new(cluster.Method);
+        IPEndPoint standIn = client.MapTcp("10.99.0.1", ClusterServers.EchoPort);
+        using Socket stranger = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await stranger.ConnectAsync(standIn).WaitAsync(Patience);
+        Assert.Equal(0, stranger.Send("GET / HTTP/1.0\r\n\r\n"u8) - 18);
+        SocketException reset = await Assert.ThrowsAsync<SocketException>(() => stranger.ReceiveAsync(new byte[16]).WaitAsync(Patience));
+        Assert.Equal(SocketError.ConnectionReset, reset.SocketErrorCode);
+    }
+
+    [Fact]
+    public async Task A_socket_that_its_program_claims_gets_what_was_dialled_for_it()
+    {
+        using AgentClient client = new(cluster.Method);
+        IPEndPoint standIn = client.MapTcp("10.99.0.1", ClusterServers.EchoPort);
+        Assert.Equal(0, client.Verdict());
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(standIn).WaitAsync(Patience);
+        client.Claim((IPEndPoint)socket.LocalEndPoint!);
+        byte[] greeting = new byte[ClusterServers.Greeting.Length];
+        await socket.ReceiveAsync(greeting).WaitAsync(Patience);
+        Assert.Equal("hello\n"u8.ToArray(), greeting);
+    }
+
+    [Fact]
+    public void Nobody_but_the_user_can_ask_the_agent()
+    {
+        string socket = cluster.Method.Variables(null)[PreloadEnvironment.SettingsVariable].Split(';')[6];
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(socket));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.GetDirectoryName(socket)!));
+    }
+
+    [Fact]
+    public async Task Datagrams_of_another_user_go_nowhere()
+    {
+        using AgentClient client = new(cluster.Method);
+        IPEndPoint standIn = client.MapUdp("10.99.0.1", ClusterServers.EchoPort);
+        string script = $"exec 3<>/dev/udp/{standIn.Address}/{standIn.Port}; echo hello >&3; timeout 1 head -c 10 <&3";
+        Output own = await Shell.RunAsync("", "bash", "-c", script);
+        Output other = await Shell.RunAsync("", "setpriv", "--reuid", "65534", "--clear-groups", "bash", "-c", script);
+        Assert.Equal("echo:hello", own.Text);
+        Assert.Equal("", other.Text);
+    }
+
+    [Fact]
+    public void Exceptions_are_left_alone()
+    {
+        using AgentClient client = new(cluster.Method);
+        Assert.Equal(AgentClient.Direct, client.Ask(1, "10.95.1.2", 443)[0]);
+    }
+
+    [Fact]
+    public void Loopback_is_left_alone_even_on_port_53()
+    {
+        using AgentClient client = new(cluster.Method);
+        Assert.Equal(AgentClient.Direct, client.Ask(1, "127.0.0.1", 53)[0]);
+    }
+
+    [Fact]
+    public void What_is_no_question_ends_the_conversation()
+    {
+        using AgentClient client = new(cluster.Method);
+        Assert.Empty(client.Send([99, 0, 0, 0, 1]));
+    }
+
+    [Fact]
+    public void An_unknown_stand_in_stands_for_nothing()
+    {
+        using AgentClient client = new(cluster.Method);
+        Assert.Equal(AgentClient.Error, client.Ask(3, "127.1.2.3", 80)[0]);
+    }
+
+    [Fact]
+    public async Task Without_an_agent_a_remote_address_is_out_of_reach_and_nothing_goes_around_it()
+    {
+        PreloadMethod method = await PreloadMethod.StartAsync(cluster.Engine, cluster.Options("another"));
+        string[] variables = [.. method.Variables(null).Select(static variable => $"{variable.Key}={variable.Value}")];
+        await method.DisposeAsync();
+        Output output = await Shell.RunAsync("", ["env", .. variables, Path.Combine(Cluster.Programs, "glibc", "connect")]);
+        Assert.Contains("open: ENETUNREACH", output.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_session_a_remote_address_is_out_of_reach_and_so_are_names()
+    {
+        await using ConnectEngine engine = new();
+        await engine.AttachNetworkAsync(new EngineNetwork { DnsRules = new DnsRules(new DnsRulesOptions { Search = ["default.svc.cluster.local"] }), RouteOutside = static _ => Task.CompletedTask });
+        await using PreloadMethod method = await PreloadMethod.StartAsync(engine, cluster.Options("lonely"));
+        string[] variables = [.. method.Variables(null).Select(static variable => $"{variable.Key}={variable.Value}")];
+        Output connect = await Shell.RunAsync("", ["env", .. variables, Path.Combine(Cluster.Programs, "glibc", "connect")]);
+        Assert.Contains("open: ENETUNREACH", connect.Text, StringComparison.Ordinal);
+        Output names = await Shell.RunAsync("", ["env", .. variables, Path.Combine(Cluster.Programs, "musl", "getnameinfo")]);
+        Assert.Contains("10.99.0.3 80 8: -", names.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_program_that_is_killed_before_its_socket_arrives_leaves_no_connection_behind()
+    {
+        await EventuallyAsync(() => cluster.Servers.OpenConnections == 0);
+        using (AgentClient client = new(cluster.Method))
+        {
+            client.MapTcp("10.99.0.1", ClusterServers.EchoPort);
+            Assert.Equal(0, client.Verdict());
+            await EventuallyAsync(() => cluster.Servers.OpenConnections == 1);
+        }
+
+        await EventuallyAsync(() => cluster.Servers.OpenConnections == 0);
+    }
+
+    [Fact]
+    public async Task A_program_without_settings_or_with_broken_ones_runs_outside_and_the_latter_says_so()
+    {
+        Output none = await Shell.RunAsync("", "env", $"LD_PRELOAD={Build.Library}", "echo", "fine");
+        Assert.Equal("fine\nexit code 0\n", none.ToString());
+        Output broken = await Shell.RunAsync("", "env", $"LD_PRELOAD={Build.Library}", $"{PreloadEnvironment.SettingsVariable}=nonsense", "echo", "fine");
+        Assert.Equal("fine\n", broken.Text);
+        Assert.Contains("stays outside the cluster", broken.Errors, StringComparison.Ordinal);
+    }
+
+    private static async Task EventuallyAsync(Func<bool> condition)
+    {
+        for (int i = 0; i < 1000 && !condition(); i++)
+            await Task.Delay(10);
+        Assert.True(condition());
+    }
+}
