@@ -24,6 +24,22 @@ internal static class SessionPlaces
     /// <exception cref="UserError">It cannot be made, or somebody else could reach into it.</exception>
     internal static string Make(InvokingUser user, string id)
     {
+        const int Tries = 10;
+        for (int i = 1; ; i++)
+        {
+            try
+            {
+                return TryMake(user, id);
+            }
+            catch (UserError fault) when (fault.InnerException is DirectoryNotFoundException && i < Tries)
+            {
+                // Another session, the last one so far, took the empty directories away at this moment.
+            }
+        }
+    }
+
+    private static string TryMake(InvokingUser user, string id)
+    {
         string sessions = Sessions(user), directory = Path.Combine(sessions, id);
         try
         {
