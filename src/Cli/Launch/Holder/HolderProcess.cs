@@ -100,7 +100,7 @@ internal sealed class HolderProcess : IDisposable
         ChildProcess command;
         try
         {
-            command = ChildProcess.Start(line[0], line, spec.Environment, directory);
+            command = ChildProcess.Start(line[0], line, spec.Environment, directory, () => _channel.Post(new Message { Kind = MessageKind.Signal, Text = name }));
         }
         catch (IOException fault)
         {
