@@ -108,7 +108,7 @@ internal sealed class HolderProcess : IAsyncDisposable
         ChildProcess command;
         try
         {
-            command = ChildProcess.Start(line[0], line, variables, directory);
+            command = ChildProcess.Start(line[0], line, variables, directory, () => _channel.Post(new Message { Kind = MessageKind.Signal, Text = name }));
         }
         catch (IOException fault)
         {
