@@ -23,7 +23,6 @@ RUN apt-get update \
  && ln -s ../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 /image/usr/lib64/ld-linux-x86-64.so.2 \
  && cp /usr/lib/openssh/sftp-server /image/usr/lib/openssh/ \
  && printf 'root:x:0:0:root:/:/usr/sbin/nologin\ntelepresence:x:65532:65532:telepresence:/home/telepresence:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n' >/image/etc/passwd \
- && awk 'BEGIN { for (i = 1; i < 10100; i++) printf "u%d:x:%d:%d:::\n", i, i, i }' >>/image/etc/passwd \
  && printf 'root:x:0:\ntelepresence:x:65532:\nnogroup:x:65534:\n' >/image/etc/group \
  && printf 'passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\nservices: files\n' >/image/etc/nsswitch.conf
 

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 using Telepresence.Tunnel.Buffers;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
@@ -39,12 +37,6 @@ internal sealed class FilesHost(EventLoop loop, ChunkPool pool, Action<string> l
             return;
         }
 
-        if (!IsUserKnown())
-        {
-            stream.Refuse(RefuseCode.Unsupported, $"this pod runs as user {Libc.geteuid()}, whom its image does not know, and sftp-server refuses to serve such a user", now);
-            return;
-        }
-
         int* pair = stackalloc int[2];
         if (Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0, pair) != 0)
         {
@@ -73,14 +65,6 @@ internal sealed class FilesHost(EventLoop loop, ChunkPool pool, Action<string> l
         log($"file server started, {(writable ? "writable" : "read-only")}");
         stream.Accept(default, now);
         new SocketRelay(loop, near, stream, new ByteQueue(pool)).Start(now);
-    }
-
-    // sftp-server ends at once where /etc/passwd has no line for its user: name, password, number and more, between colons.
-    internal static bool IsUserKnown()
-    {
-        const string users = "/etc/passwd";
-        string number = Libc.geteuid().ToString(CultureInfo.InvariantCulture);
-        return File.Exists(users) && File.ReadLines(users).Any(line => line.Split(':') is [_, _, string user, ..] && user == number);
     }
 
     private void OnExited(int status)

@@ -45,7 +45,7 @@ internal sealed class PodInspector(string version, DateTimeOffset startedAt, IRe
         ImageEnvironment = Variables(Environment.GetEnvironmentVariables(), ofImage: true),
         MayPing = DatagramDialer.MayPing(),
         LowestPort = LowestPort(),
-        ServesFiles = File.Exists(FilesHost.ServerPath) && FilesHost.IsUserKnown(),
+        ServesFiles = File.Exists(FilesHost.ServerPath),
     };
 
     /// <summary>The variables that may be the image's, or those that are the spec's for certain; never the proxy's own settings.</summary>

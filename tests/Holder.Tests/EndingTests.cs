@@ -119,6 +119,30 @@ public sealed class EndingTests(Machine machine)
         }
     }
 
+    [Fact]
+    public async Task A_shell_that_suspends_itself_suspends_the_session_and_goes_on_with_it()
+    {
+        // Around it is an interactive shell, as in life: it takes the terminal when its job stops.
+        using Process terminal = machine.Start(machine.OnMachine(Machine.OrdinaryUser, "script", "-qc", "PS1='outside> ' bash --norc --noprofile -i", "/dev/null"));
+        TerminalReader screen = new(terminal.StandardOutput);
+        string session = string.Join(' ', Machine.Helper("session", machine.Shared, "bash", "--norc", "--noprofile", "-i"));
+        await TypeAsync($"stty -echo; bind 'set enable-bracketed-paste off'; PS1='inside> ' {session}\n", "inside> ");
+        await TypeAsync("suspend\n", "Stopped");
+        await TypeAsync("echo out-$((1+1)); fg\n", "out-2");
+        await TypeAsync("echo in-$((1+2)); exit 9\n", "in-3");
+        await TypeAsync("echo code=$?\n", "code=9");
+        await TypeAsync("exit\n", "");
+        terminal.StandardInput.Close();
+        await terminal.WaitForExitAsync();
+
+        async Task TypeAsync(string keys, string shown)
+        {
+            await terminal.StandardInput.WriteAsync(keys);
+            await terminal.StandardInput.FlushAsync();
+            await screen.UntilAsync(shown);
+        }
+    }
+
     private static int Children(string command) => Directory.GetDirectories("/proc").Count(directory =>
         int.TryParse(Path.GetFileName(directory), out _) && ReadCommand(directory) == command);
 

@@ -48,6 +48,25 @@ public sealed class InsideTests(Machine machine)
             result.Output);
     }
 
+    [Theory]
+    [InlineData("rm /etc/resolv.conf")]
+    [InlineData("ln -sf ../run/nothing/resolv.conf /etc/resolv.conf")]
+    [InlineData("ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf")]
+    public async Task Names_are_found_whatever_resolv_conf_is_on_the_machine(string change)
+    {
+        string[] inside = Machine.Helper("session", machine.Shared, "sh", "-c", "head -1 /etc/resolv.conf; getent hosts www.example.com | cut -d' ' -f1; echo x > /etc/x || echo not ours to write");
+        Machine.Result result = await machine.RunAsync(machine.OnMachine(0, ["unshare", "--mount", "sh", "-c", $"""
+            set -e
+            umount /etc/resolv.conf /etc/nsswitch.conf
+            mount -t tmpfs etc /mnt
+            cp -a /etc/. /mnt/
+            mount --bind /mnt /etc
+            {change}
+            exec setpriv --reuid {Machine.OrdinaryUser} --regid {Machine.OrdinaryUser} --clear-groups --inh-caps=-all -- "$@"
+            """, "sh", .. inside]));
+        Assert.Equal("nameserver 100.127.77.1\n10.96.5.5\nnot ours to write\n", result.Output);
+    }
+
     [Fact]
     public async Task The_command_is_the_users_own_with_their_groups_directory_and_no_rights()
     {

@@ -2,7 +2,6 @@ using System.Formats.Tar;
 
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Mux;
-using Telepresence.Tunnel.Tests.Forward;
 
 namespace Telepresence.Proxy.Tests;
 

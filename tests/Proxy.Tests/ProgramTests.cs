@@ -29,13 +29,13 @@ public sealed partial class ProgramTests
     }
 
     [Fact]
-    public async Task Without_the_keys_hash_it_says_what_is_missing()
+    public async Task A_keys_hash_that_cannot_be_one_is_named()
     {
-        using Process proxy = Start(FreePort(), keyHash: "");
+        using Process proxy = Start(FreePort(), keyHash: "abc");
         string complaint = await proxy.StandardError.ReadToEndAsync();
         await proxy.WaitForExitAsync();
         Assert.Equal(1, proxy.ExitCode);
-        Assert.StartsWith("telepresence-proxy: TELEPRESENCE_KEY_HASH must be set", complaint, StringComparison.Ordinal);
+        Assert.StartsWith("telepresence-proxy: TELEPRESENCE_KEY_HASH must be the SHA-256", complaint, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", complaint, StringComparison.Ordinal);
     }
 

@@ -108,6 +108,7 @@ public sealed class ProxyHostTests : IAsyncLifetime
     public void The_report_describes_the_pod()
     {
         Environment.SetEnvironmentVariable("DECLARED_IN_THE_SPEC", "two\nlines");
+        Environment.SetEnvironmentVariable("HOSTNAME", Environment.MachineName);
         _client.Link(_proxy.Port);
         _client.Open(StreamKind.Info, [], _stream);
         _client.Turns.Until(() => _stream.Ended);
@@ -117,7 +118,8 @@ public sealed class ProxyHostTests : IAsyncLifetime
         Assert.Equal(File.ReadAllText("/etc/resolv.conf"), report.ResolvConf);
         Assert.Equal(["127.0.0.1:53"], report.NameServers);
         Assert.Equal("two\nlines", report.Environment["DECLARED_IN_THE_SPEC"]);
-        Assert.DoesNotContain(report.Environment.Keys, static name => name is "PATH" or "TELEPRESENCE_KEY_HASH");
+        Assert.DoesNotContain("HOSTNAME", report.Environment.Keys);
+        Assert.Equal(Environment.MachineName, report.ImageEnvironment["HOSTNAME"]);
         Assert.All(report.Addresses, static address => Assert.False(IPAddress.IsLoopback(IPAddress.Parse(address))));
         Assert.All(report.Routes, static route => IPNetwork.Parse(route));
     }

@@ -33,6 +33,12 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
     /// <summary>Why the last attempt to pull the image failed; what follows only says that it is tried more seldom.</summary>
     internal string? PullFailure { get; init; }
 
+    /// <summary>Whether more room (fewer other pods, another namespace) would help.</summary>
+    internal bool WantsRoom { get; init; }
+
+    /// <summary>The init container that this is about, with its pod; null when it is about the proxy's.</summary>
+    internal string? Init { get; init; }
+
     /// <summary>The container that has ended, so that its log says why; null when none has.</summary>
     internal string? LogOf { get; init; }
 
@@ -56,7 +62,7 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
             return new PodDiagnosis(PodProgress.Waiting, "Waiting for the cluster to make the proxy pod");
         string said = (failure.Message ?? failure.Reason ?? "no reason given").TrimEnd('.');
         if (said.Contains("exceeded quota", StringComparison.Ordinal) || said.Contains("failed quota", StringComparison.Ordinal))
-            return new PodDiagnosis(PodProgress.Blocked, $"Waiting for quota: {said}", Cli.ExitCode.Quota);
+            return new PodDiagnosis(PodProgress.Blocked, $"Waiting for quota: {said}", Cli.ExitCode.Quota) { WantsRoom = true };
         return new PodDiagnosis(PodProgress.Failed, $"The cluster refuses the proxy pod: {said}", Cli.ExitCode.PodRefused)
         {
             SysctlsForbidden = said.Contains("sysctl", StringComparison.OrdinalIgnoreCase),
@@ -88,7 +94,7 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
             return container.RestartCount > 0 ? Crashed(name, wanted, ended) : new PodDiagnosis(PodProgress.Waiting, $"Waiting for the proxy pod {name} to be restarted: it {Ending(ended)}");
         Condition? scheduled = status.Conditions?.FirstOrDefault(static condition => condition.Type == "PodScheduled");
         if (scheduled is { Status: "False" })
-            return new PodDiagnosis(PodProgress.Blocked, $"Waiting for a node that takes the proxy pod {name}: {(scheduled.Message ?? scheduled.Reason ?? "no reason given").TrimEnd('.')}", Cli.ExitCode.Unschedulable);
+            return new PodDiagnosis(PodProgress.Blocked, $"Waiting for a node that takes the proxy pod {name}: {(scheduled.Message ?? scheduled.Reason ?? "no reason given").TrimEnd('.')}", Cli.ExitCode.Unschedulable) { WantsRoom = true };
         return new PodDiagnosis(PodProgress.Waiting, scheduled is { Status: "True" } ? $"Waiting for the proxy pod {name} to start (image pull)" : $"Waiting for the proxy pod {name} to be scheduled");
     }
 
@@ -104,8 +110,8 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
         return waiting.Reason switch
         {
             "CrashLoopBackOff" => Crashed(name, init.Name!, init.LastState?.Terminated),
-            "ErrImagePull" => new PodDiagnosis(PodProgress.Waiting, $"Pulling the image of the proxy pod {name} failed, the node tries again: {message}"),
-            "ImagePullBackOff" or "InvalidImageName" or "ErrImageNeverPull" => new PodDiagnosis(PodProgress.Failed, $"The image of the proxy pod {name} cannot be pulled: {Join(waiting.Reason, message)}", Cli.ExitCode.ImagePull),
+            "ErrImagePull" => new PodDiagnosis(PodProgress.Waiting, $"Pulling the image of the proxy pod {name} failed, the node tries again: {message}") { PullFailure = message },
+            "ImagePullBackOff" or "InvalidImageName" or "ErrImageNeverPull" => ImagePull(message.Length > 0 ? message : waiting.Reason!, name),
             _ => new PodDiagnosis(PodProgress.Failed, $"The node cannot start the proxy pod {name}: {Join(waiting.Reason, message)}", Cli.ExitCode.PodRefused),
         };
     }
@@ -129,8 +135,11 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
     }
 
     /// <summary>The image cannot be pulled.</summary>
-    internal static PodDiagnosis ImagePull(string cause) =>
-        new(PodProgress.Failed, $"The proxy image cannot be pulled: {cause}; give one that the cluster can pull with --image or TELEPRESENCE_REGISTRY", Cli.ExitCode.ImagePull);
+    /// <param name="cause">Why.</param>
+    /// <param name="init">The init container whose image it is, or null for the proxy's.</param>
+    internal static PodDiagnosis ImagePull(string cause, string? init = null) => init is null
+        ? new(PodProgress.Failed, $"The proxy image cannot be pulled: {cause}; give one that the cluster can pull with --image or TELEPRESENCE_REGISTRY", Cli.ExitCode.ImagePull)
+        : new(PodProgress.Failed, $"The image of the proxy pod {init} cannot be pulled: {cause}", Cli.ExitCode.ImagePull) { Init = init };
 
     private static PodDiagnosis Crashed(string name, string container, ContainerTerminated? ended) =>
         new(PodProgress.Failed, $"The proxy pod {name} {(ended is null ? "ends again and again" : Ending(ended))}", Cli.ExitCode.ProxyEnded) { LogOf = container };

@@ -80,26 +80,27 @@ internal sealed class PodWatch(KubeClient client, IProxyWorkload workload, Actio
                 return now.Pod!;
             pullFailure = now.PullFailure ?? pullFailure;
             if (now.ExitCode == ExitCode.ImagePull && now.Text.Contains("Back-off", StringComparison.Ordinal) && pullFailure is not null)
-                now = PodDiagnosis.ImagePull(pullFailure);
+                now = PodDiagnosis.ImagePull(pullFailure, now.Init);
             if (now.Progress == PodProgress.Failed)
                 throw await FailureAsync(now, cancellation);
             silentSince = now.Silent is null ? null : silentSince ?? DateTime.UtcNow;
             if (DateTime.UtcNow - silentSince > EventsAfter && await LastWarningAsync(now.Silent!, cancellation) is { } warning)
-                now = new PodDiagnosis(PodProgress.Blocked, $"Waiting for the proxy pod {now.Silent!.Metadata.Name} to start: {warning}", ExitCode.PodRefused);
+                now = new PodDiagnosis(PodProgress.Blocked, $"Waiting for the proxy pod {now.Silent!.Metadata.Name} to start: {warning}", ExitCode.PodRefused) { WantsRoom = warning.StartsWith("FailedAttachVolume", StringComparison.Ordinal) };
             if (now.Progress == PodProgress.Blocked)
             {
-                if (blockedSince is null)
+                if (now.WantsRoom)
                     await workload.MakeRoomAsync(cancellation);
                 blockedSince ??= DateTime.UtcNow;
                 if (DateTime.UtcNow - blockedSince > BlockedLimit)
-                    throw new UserError(now.ExitCode, $"{now.Text}; {BlockedLimit.TotalSeconds:0} seconds did not change that, free resources or choose another namespace with --namespace.");
+                    throw new UserError(now.ExitCode, $"{now.Text}; {BlockedLimit.TotalSeconds:0} seconds did not change that{(now.WantsRoom ? ", free resources or choose another namespace with --namespace" : "")}.");
             }
             else
             {
                 blockedSince = null;
             }
 
-            if (now.Text != said)
+            // Before the first word from the server there is nothing to say.
+            if (now.Text != said && (_deployment is not null || _pods.Count > 0))
                 progress(said = now.Text);
             using CancellationTokenSource wake = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             if (blockedSince is not null || silentSince is not null)
@@ -129,8 +130,11 @@ internal sealed class PodWatch(KubeClient client, IProxyWorkload workload, Actio
         try
         {
             KubeList<EventObject> events = await client.GetAsync(KubeRequest.ListEventsOf(workload.Namespace, pod.Metadata.Uid ?? ""), KubeJson.Default.KubeListEventObject, cancellation);
-            EventObject? last = (events.Items ?? []).Where(static seen => seen is { Type: "Warning", Reason: not "Unhealthy", Message.Length: > 0 }).MaxBy(static seen => seen.LastTimestamp ?? seen.EventTime ?? DateTimeOffset.MinValue);
-            return last is null ? null : string.Join(' ', $"{last.Reason}: {last.Message}".Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).TrimEnd('.');
+            EventObject? last = (events.Items ?? []).Where(static seen => seen is { Message.Length: > 0, Reason: not "Unhealthy" })
+                .OrderBy(static seen => seen.LastTimestamp ?? seen.EventTime ?? DateTimeOffset.MinValue).ThenBy(static seen => seen.Type != "Warning").LastOrDefault();
+
+            // A warning that something newer has followed is history.
+            return last is not { Type: "Warning" } ? null : string.Join(' ', $"{last.Reason}: {last.Message}".Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).TrimEnd('.');
         }
         catch (KubeException)
         {

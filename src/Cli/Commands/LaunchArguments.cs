@@ -3,6 +3,7 @@ using System.Globalization;
 using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Engine.Ports;
 using Telepresence.Cli.Launch;
+using Telepresence.Cli.Launch.Volumes;
 
 namespace Telepresence.Cli.Commands;
 
@@ -74,8 +75,8 @@ internal sealed record LaunchArguments
         // Everything but the exceptions goes through the cluster in this form, so only mistakes are looked for.
         TargetOption.Read("--also-proxy", AlsoProxy);
         (IReadOnlyList<string> neverProxy, IReadOnlyList<string> neverProxyHosts) = TargetOption.Read("--never-proxy", NeverProxy);
-        bool mount = Mount is not "false";
-        if (MountWrite && !mount)
+        MountOption mount = Mount is null ? MountOption.Default : MountOption.Parse(Mount);
+        if (MountWrite && !mount.IsWanted)
             throw Bad("--mount-write and --mount false exclude each other.");
         return new LaunchOptions
         {
@@ -98,7 +99,6 @@ internal sealed record LaunchArguments
                 _ => MethodChoice.Auto,
             },
             Mount = mount,
-            MountPoint = Mount is null or "true" or "false" ? null : Path.GetFullPath(Mount),
             MountWrite = MountWrite,
             EnvFile = Absolute(EnvFile),
             EnvJson = Absolute(EnvJson),

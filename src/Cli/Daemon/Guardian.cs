@@ -12,7 +12,8 @@ namespace Telepresence.Cli.Daemon;
 /// </remarks>
 internal sealed class Guardian : IDisposable
 {
-    private const string Script = """read -r done || exec "$@" """;
+    // In a terminal's foreground group, its keys are meant for others.
+    private const string Script = """trap '' INT QUIT HUP TSTP; read -r done || exec "$@" """;
 
     private readonly Process _shell;
 

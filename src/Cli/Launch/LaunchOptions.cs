@@ -2,6 +2,7 @@ using Telepresence.Cli.Cluster;
 using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Engine.Ports;
+using Telepresence.Cli.Launch.Volumes;
 
 namespace Telepresence.Cli.Launch;
 
@@ -60,11 +61,8 @@ internal sealed record LaunchOptions
     /// <summary>How programs are caught.</summary>
     public MethodChoice Method { get; init; }
 
-    /// <summary>Whether volumes are mounted.</summary>
-    public bool Mount { get; init; } = true;
-
-    /// <summary>Where the pod's root is mounted, absolute; null for a directory of the session's own.</summary>
-    public string? MountPoint { get; init; }
+    /// <summary>Whether and where volumes are mounted.</summary>
+    public MountOption Mount { get; init; } = MountOption.Default;
 
     /// <summary>Whether programs may write to volumes.</summary>
     public bool MountWrite { get; init; }

@@ -38,6 +38,7 @@ internal sealed class NamespaceHost(HolderClient holder, InvokingUser user) : IT
         };
         LaunchedCommand launched = await holder.LaunchAsync(spec, CancellationToken.None);
         _command = launched;
+        holder.CommandStopped = stopped => _ = holder.StopWith(stopped);
         int exitCode = await launched.Exited;
         _command = null;
         return exitCode;

@@ -27,7 +27,7 @@ internal sealed class TreeMethod : IAsyncDisposable
         _caught = caught;
         _log = log;
         Host = host is not null ? host : new DirectHost();
-        Volumes = host is null ? new VolumeMounter() : new HolderVolumes(host.Client);
+        Volumes = host is null ? new VolumeMounter(new SemaphoreSlim(1)) : new HolderVolumes(host.Client);
     }
 
     /// <summary><c>netns</c> or <c>preload</c>.</summary>
@@ -65,7 +65,7 @@ internal sealed class TreeMethod : IAsyncDisposable
         say($"Method preload, {reason}. Programs that are static or setuid are not caught.");
         if (options.Command is [string program, ..] && ProgramInspection.Find(program, user.Environment.GetValueOrDefault("PATH"), asRoot: user.Uid == 0)?.PreloadWarning is { } warning)
             say(warning);
-        return new TreeMethod(options.Mount ? await TryMountsAsync(user, log, cancellation) : null, caught: false, user, say, log);
+        return new TreeMethod(options.Mount.IsWanted ? await TryMountsAsync(user, log, cancellation) : null, caught: false, user, say, log);
     }
 
     /// <summary>Makes the tree's network, or the preload shim's agent, part of the engine.</summary>
@@ -80,6 +80,8 @@ internal sealed class TreeMethod : IAsyncDisposable
         }
 
         _network = await _namespace!.Client.ConfigureAsync(plan.Namespace, cancellation);
+        foreach (string note in _network.Report.Notes)
+            _say(note);
         await engine.AttachNetworkAsync(_network.ToEngine(plan.Rules, plan.LocalServers, plan.Direct));
         await engine.AddServiceAsync(scope => LoopbackMirror.Create(scope, _namespace.Client, _network, _log.Write));
         return new Dictionary<string, string>();

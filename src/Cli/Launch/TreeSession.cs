@@ -248,7 +248,7 @@ internal sealed class TreeSession : IAsyncDisposable
             _method!.Volumes,
             new VolumeSettings
             {
-                Mount = new MountOption(_options.Mount, _options.MountPoint),
+                Mount = _options.Mount,
                 Writable = _options.MountWrite,
                 Mounts = description.Mounts,
                 ServesFiles = report.ServesFiles,

@@ -1,3 +1,5 @@
+using Telepresence.Cli.Launch.Holder;
+
 namespace Telepresence.Cli.Launch;
 
 /// <summary>Puts the environment of the tree's programs together: the user's own, the pod's over it, ours over both.</summary>
@@ -5,10 +7,10 @@ internal static class TreeVariables
 {
     // A container's own values of these would keep programs of this machine from being found, or from starting.
     private static readonly HashSet<string> Hindering =
-        ["PATH", "HOME", "SHELL", "TERM", "USER", "LOGNAME", "PWD", "OLDPWD", "TMPDIR", "LD_PRELOAD", "LD_LIBRARY_PATH"];
+        ["PATH", "HOME", "SHELL", "TERM", "USER", "LOGNAME", "PWD", "OLDPWD", "TMPDIR"];
 
     /// <summary>The pod's variables that are not taken over.</summary>
-    internal static IReadOnlyList<string> Kept(IReadOnlyDictionary<string, string> pod) => [.. pod.Keys.Where(Hindering.Contains)];
+    internal static IReadOnlyList<string> Kept(IReadOnlyDictionary<string, string> pod) => [.. pod.Keys.Where(Hinders)];
 
     /// <summary>Our own variables.</summary>
     /// <param name="pod">Name of the pod.</param>
@@ -30,8 +32,10 @@ internal static class TreeVariables
         IReadOnlyDictionary<string, string> user, IReadOnlyDictionary<string, string> pod, IReadOnlyDictionary<string, string> own, IReadOnlyDictionary<string, string> shell)
     {
         Dictionary<string, string> merged = new(user, StringComparer.Ordinal);
-        foreach ((string name, string value) in pod.Where(static variable => !Hindering.Contains(variable.Key)).Concat(own).Concat(shell))
+        foreach ((string name, string value) in pod.Where(static variable => !Hinders(variable.Key)).Concat(own).Concat(shell))
             merged[name] = value;
         return merged;
     }
+
+    private static bool Hinders(string name) => Hindering.Contains(name) || LoaderVariables.Is(name);
 }

@@ -69,7 +69,7 @@ public sealed class PodDiagnosisTests
         PodDiagnosis diagnosis = PodDiagnosis.Examine(null, [PodWith(status)]);
 
         Assert.EndsWith("ended with exit code 139", diagnosis.Text, StringComparison.Ordinal);
-        Assert.True(diagnosis.HasLog);
+        Assert.Equal(ProxyDeployment.ContainerName, diagnosis.LogOf);
     }
 
     [Fact]

@@ -98,7 +98,32 @@ public sealed class PodWatchTests
     private async Task<Pod> WaitAsync(FakeApiServer server)
     {
         using KubeClient client = server.Client();
-        return await new PodWatch(client, ProxyDeploymentTests.Sample(), _progress.Add).WaitAsync(CancellationToken.None);
+        return await new PodWatch(client, new SampleWorkload(), _progress.Add).WaitAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task An_init_container_that_crashes_is_named_with_its_own_last_words()
+    {
+        const string stuck = """{"metadata":{"name":"p","uid":"1"},"status":{"phase":"Pending","initContainerStatuses":[{"name":"migrate","restartCount":3,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":2}}}],"containerStatuses":[{"name":"telepresence-proxy","state":{"waiting":{"reason":"PodInitializing"}}}]}}""";
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => context.Request.Path.Value!.EndsWith("/log", StringComparison.Ordinal)
+            ? FakeApiServer.AnswerAsync(context, 200, $"no database for {context.Request.Query["container"]}\n", "text/plain")
+            : WatchOr(context, [stuck]));
+
+        UserError error = await Assert.ThrowsAsync<UserError>(() => WaitAsync(server));
+
+        Assert.Equal("The proxy pod p's init container migrate ended with exit code 2; its last words: no database for migrate.", error.Message);
+    }
+
+    [Fact]
+    public async Task Only_a_quota_or_a_full_node_makes_the_workload_give_way()
+    {
+        SampleWorkload workload = new();
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => WatchOr(context, ["""{"metadata":{"name":"p"},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","message":"0/1 nodes are available"}]}}""", Running]));
+        using KubeClient client = server.Client();
+
+        await new PodWatch(client, workload, _progress.Add).WaitAsync(CancellationToken.None);
+
+        Assert.Equal(1, workload.MadeRoom);
     }
 
     private static bool IsList(HttpContext context) => context.Request.Path.Value!.EndsWith("/pods", StringComparison.Ordinal);

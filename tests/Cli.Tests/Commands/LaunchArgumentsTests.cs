@@ -75,6 +75,8 @@ public sealed class LaunchArgumentsTests
         Refuses(new LaunchArguments { Run = [] }, "--run");
         Refuses(Shell with { Deployment = "a", ServiceAccount = "b" }, "--serviceaccount");
         Refuses(Shell with { Mount = "false", MountWrite = true }, "--mount-write");
+        Refuses(Shell with { Mount = "" }, "--mount");
+        Refuses(Shell with { Mount = "/etc" }, "--mount /etc");
     }
 
     [Fact]
@@ -88,7 +90,7 @@ public sealed class LaunchArgumentsTests
         static (bool Mount, string? Point) Mounting(string? value)
         {
             LaunchOptions options = (Shell with { Mount = value }).Check();
-            return (options.Mount, options.MountPoint);
+            return (options.Mount.IsWanted, options.Mount.Path);
         }
     }
 

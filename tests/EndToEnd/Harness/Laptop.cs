@@ -200,7 +200,7 @@ internal sealed class Laptop : IAsyncDisposable
     public async Task KillGuardiansAsync() => (await ShellAsync("""
         for p in /proc/[0-9]*; do
           line=$(tr '\0' ' ' <"$p/cmdline") 2>/dev/null
-          case "$line" in "/bin/sh -c read"*telepresence-guardian*) kill -9 "${p#/proc/}" ;; esac
+          case "$line" in "/bin/sh -c "*telepresence-guardian*) kill -9 "${p#/proc/}" ;; esac
         done
         """)).Good();
 

@@ -51,6 +51,8 @@ internal static class SessionHelper
             using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
             LaunchedCommand launched = await holder.LaunchAsync(spec, default);
             started.SetResult(launched);
+            if (!Console.IsInputRedirected)
+                holder.CommandStopped = command => _ = holder.StopWith(command);
             try
             {
                 return await launched.Exited;

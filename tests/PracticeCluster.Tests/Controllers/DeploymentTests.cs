@@ -21,6 +21,19 @@ public sealed class DeploymentTests(ClusterFixture fixture) : IClassFixture<Clus
     }
 
     [Fact]
+    public async Task Annotations_of_a_deployment_are_copied_to_its_current_set_and_stay_there()
+    {
+        fixture.Create(ResourceTypes.Deployments, "default", Deployment("noted", "good"));
+        await fixture.UntilAsync(ResourceTypes.Deployments, "default", "noted", d => d.Num("status", "availableReplicas") == 3);
+        Annotate("noted", "mine");
+        var set = fixture.Cluster.Registry.Store.List(ResourceTypes.ReplicaSets, "default").Single(s => s.Name().StartsWith("noted-", StringComparison.Ordinal)).Name();
+        await fixture.UntilAsync(ResourceTypes.ReplicaSets, "default", set, s => s.Str("metadata", "annotations", "example.com/note") == "mine");
+        Annotate("noted", null);
+        await fixture.UntilAsync(ResourceTypes.Deployments, "default", "noted", d => d.At("metadata", "annotations", "example.com/note") is null);
+        Assert.Equal("mine", fixture.Cluster.Registry.Store.Get(ResourceTypes.ReplicaSets, "default", set).Str("metadata", "annotations", "example.com/note"));
+    }
+
+    [Fact]
     public async Task A_rollout_that_never_becomes_ready_leaves_the_old_pods_available()
     {
         fixture.Create(ResourceTypes.Deployments, "default", Deployment("stuck", "good"));
@@ -64,6 +77,14 @@ public sealed class DeploymentTests(ClusterFixture fixture) : IClassFixture<Clus
     [InlineData("0%", 10, true, 0)]
     public void Percentages_round_up_for_surge_and_down_for_unavailability(string value, int of, bool up, int expected) =>
         Assert.Equal(expected, DeploymentController.IntOrPercent(JsonValue.Create(value), of, up));
+
+    private void Annotate(string name, string? note) => fixture.Cluster.Registry.Update(ResourceTypes.Deployments, "default", name, d =>
+    {
+        d.Meta().Make("annotations")["example.com/note"] = note;
+        if (note is null) d.Obj("metadata", "annotations")!.Remove("example.com/note");
+        d.Meta().Remove("resourceVersion");
+        return d;
+    }, WriteContext.Internal);
 
     private void Change(string name, string image) => fixture.Cluster.Registry.Update(ResourceTypes.Deployments, "default", name, d =>
     {

@@ -64,8 +64,8 @@ internal sealed class DeploymentController(Registry registry, EventRecorder even
         template.Make("metadata").Make("labels")["pod-template-hash"] = hash;
         var selector = deployment.Obj("spec", "selector")!.Copy();
         selector.Make("matchLabels")["pod-template-hash"] = hash;
-        var annotations = deployment.Obj("metadata", "annotations")?.Copy() ?? [];
-        annotations.Remove("kubectl.kubernetes.io/last-applied-configuration");
+        var annotations = new JsonObject();
+        CopyAnnotations(deployment, annotations);
         annotations[RevisionKey] = (sets.Select(Revision).DefaultIfEmpty(0).Max() + 1).ToString(CultureInfo.InvariantCulture);
         Annotate(annotations, deployment);
         var spec = new JsonObject { ["replicas"] = 0, ["selector"] = selector, ["template"] = template };
@@ -93,11 +93,19 @@ internal sealed class DeploymentController(Registry registry, EventRecorder even
         current = registry.Store.Replace(ResourceTypes.ReplicaSets, current.Namespace(), current.Name(), s =>
         {
             s.Meta().Make("annotations")[RevisionKey] = revision;
+            CopyAnnotations(deployment, s.Meta().Make("annotations"));
             Annotate(s.Meta().Make("annotations"), deployment);
             return s;
         });
         SetRevision(deployment, revision);
         return current;
+    }
+
+    /// <summary>What the Deployment says is said by its current set too; what it says no more stays there, for a rollback.</summary>
+    private static void CopyAnnotations(JsonObject deployment, JsonObject annotations)
+    {
+        foreach (var (key, value) in deployment.Map("metadata", "annotations"))
+            if (key is not "kubectl.kubernetes.io/last-applied-configuration" && !key.StartsWith("deployment.kubernetes.io/", StringComparison.Ordinal)) annotations[key] = value;
     }
 
     private static void Annotate(JsonObject annotations, JsonObject deployment)

@@ -49,7 +49,7 @@ internal interface IProxyWorkload
     /// <exception cref="UserError">It cannot be had any more.</exception>
     Task RemakeAsync(CancellationToken cancellation);
 
-    /// <summary>Something stands in the way of the pod (a quota, a full node); gives up what may help.</summary>
+    /// <summary>Something stands in the way of the pod (a quota, a full node); gives up what may help. Called again and again while it does.</summary>
     Task MakeRoomAsync(CancellationToken cancellation);
 
     /// <summary>The pod runs: from now on it alone serves.</summary>

@@ -66,7 +66,7 @@ internal sealed record StandIn
     /// <summary>A name for the stand-in of <paramref name="original"/>, short enough to stay whole in its pods' names.</summary>
     internal static string NameFor(string original, string session)
     {
-        const int longest = 40, digits = 5;
+        const int longest = 39, digits = 5;
         string stem = original.Length <= longest ? original : original[..longest].TrimEnd('-', '.');
         return $"{stem}-telepresence-{session[..digits]}";
     }

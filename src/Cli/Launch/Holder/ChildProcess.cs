@@ -17,11 +17,17 @@ internal sealed unsafe partial class ChildProcess
 {
     private const short SetSignalDefaults = 0x04, SetSignalMask = 0x08;
     private const int SIGPIPE = 13;
-    private const int EINTR = 4;
+    private const int EINTR = 4, WUNTRACED = 2;
 
     private readonly TaskCompletionSource<int> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ChildProcess(int id) => Id = id;
+    private readonly Action? _stopped;
+
+    private ChildProcess(int id, Action? stopped)
+    {
+        Id = id;
+        _stopped = stopped;
+    }
 
     /// <summary>Its process id.</summary>
     internal int Id { get; }
@@ -34,6 +40,7 @@ internal sealed unsafe partial class ChildProcess
     /// <param name="arguments">All arguments, the program's own name first.</param>
     /// <param name="environment">All variables.</param>
     /// <param name="directory">Where it starts; null for here, which is kept even if the directory has no name any more.</param>
+    /// <param name="stopped">Called each time when it has been stopped, as by Ctrl-Z; on a thread of its own.</param>
     /// <param name="descriptors">Descriptors as the program gets them: <c>Theirs</c> is a copy of <c>Ours</c>.</param>
     /// <exception cref="IOException">It could not be started; <see cref="Exception.HResult"/> is errno.</exception>
     internal static ChildProcess Start(
@@ -41,6 +48,7 @@ internal sealed unsafe partial class ChildProcess
         IReadOnlyList<string> arguments,
         IReadOnlyDictionary<string, string> environment,
         string? directory,
+        Action? stopped,
         params ReadOnlySpan<(int Ours, int Theirs)> descriptors)
     {
         // Larger than the structures of glibc (336 and 80 bytes) and musl.
@@ -66,7 +74,7 @@ internal sealed unsafe partial class ChildProcess
             using NativeStrings argv = new(arguments), envp = new(environment.Select(static variable => $"{variable.Key}={variable.Value}"));
             int pid;
             Check(posix_spawn(&pid, program, actions, attributes, argv.Pointer, envp.Pointer), program);
-            ChildProcess child = new(pid);
+            ChildProcess child = new(pid, stopped);
             new Thread(child.Wait, maxStackSize: 256 * 1024) { IsBackground = true, Name = $"child {pid}" }.Start();
             return child;
         }
@@ -96,11 +104,17 @@ internal sealed unsafe partial class ChildProcess
 
     private void Wait()
     {
-        int status;
+        int status = 0;
         int waited;
-        do
-            waited = waitpid(Id, &status, 0);
-        while (waited < 0 && Marshal.GetLastPInvokeError() == EINTR);
+        while (true)
+        {
+            waited = waitpid(Id, &status, WUNTRACED);
+            if (waited < 0 && Marshal.GetLastPInvokeError() == EINTR)
+                continue;
+            if (waited < 0 || (status & 0xff) != 0x7f)
+                break;
+            _stopped?.Invoke();
+        }
 
         // Only somebody else who waited for it could have taken its status.
         if (waited < 0)

@@ -33,14 +33,16 @@ internal sealed record LaunchedCommand(int Id, string Name, Task<int> Exited);
 /// </remarks>
 internal sealed class HolderClient : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20), EndLimit = TimeSpan.FromSeconds(8);
+    private const int SIGCONT = 18, SIGSTOP = 19;
+
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20), EndLimit = TimeSpan.FromSeconds(8), StopDelay = TimeSpan.FromMilliseconds(100);
 
     private readonly HolderOptions _options;
     private readonly HolderStart _start;
     private readonly DaemonChannel _channel;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<int>> _commands = new();
+    private readonly ConcurrentDictionary<string, Running> _commands = new();
     private readonly Task _ended;
     private string? _namespace;
     private volatile bool _ending;
@@ -69,6 +71,12 @@ internal sealed class HolderClient : IAsyncDisposable
 
     /// <summary>Ends when the holder is gone and with it the tree.</summary>
     internal Task Ended => _ended;
+
+    /// <summary>
+    /// Is told that a command has been stopped, by itself or by Ctrl-Z (any thread). A session with a terminal then stops itself
+    /// (<see cref="StopWith"/>): whoever started it waits for it, not for the command.
+    /// </summary>
+    internal Action<LaunchedCommand>? CommandStopped { get; set; }
 
     /// <summary>Makes namespaces and a holder in them: as root plain ones, else, or where root may not, in a user namespace.</summary>
     /// <exception cref="UserError">It is not possible here; the sentence says why and what to do.</exception>
@@ -108,13 +116,13 @@ internal sealed class HolderClient : IAsyncDisposable
     internal async Task<LaunchedCommand> LaunchAsync(LaunchSpec spec, CancellationToken cancellation)
     {
         string name = Interlocked.Increment(ref _lastCommand).ToString(CultureInfo.InvariantCulture);
-        TaskCompletionSource<int> exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _commands[name] = exited;
+        Running running = new();
+        _commands[name] = running;
         try
         {
             using FileDescriptor file = MemoryFile.Write(spec, HolderJson.Default.LaunchSpec);
             Message answer = await CallAsync(new Message { Kind = MessageKind.Launch, Text = name, Descriptors = [file] }, cancellation);
-            return new LaunchedCommand(answer.Code!.Value, name, exited.Task);
+            return running.Command = new LaunchedCommand(answer.Code!.Value, name, running.Exited.Task);
         }
         catch
         {
@@ -126,6 +134,19 @@ internal sealed class HolderClient : IAsyncDisposable
     /// <summary>Sends a signal to a command: to its first process, not to what it has started. What the terminal's keys send must not be sent again.</summary>
     internal void Signal(LaunchedCommand command, int signal) =>
         _channel.Post(new Message { Kind = MessageKind.Signal, Text = command.Name, Code = signal });
+
+    /// <summary>
+    /// Stops this process until somebody continues it, then continues the command. Without effect when the command runs already: Ctrl-Z
+    /// stops everything in the terminal's foreground, and <c>fg</c> continues it.
+    /// </summary>
+    internal async Task StopWith(LaunchedCommand command)
+    {
+        await Task.Delay(StopDelay);
+        if (!TreeProcesses.IsStopped(command.Id))
+            return;
+        _ = Posix.kill(Environment.ProcessId, SIGSTOP);
+        Signal(command, SIGCONT);
+    }
 
     /// <summary>Asks the holder about volumes; see <see cref="VolumeMessages"/>.</summary>
     /// <exception cref="UserError">It could not be done, or the holder is gone.</exception>
@@ -216,8 +237,12 @@ internal sealed class HolderClient : IAsyncDisposable
                 _ready.TrySetResult();
                 break;
             case MessageKind.Exited:
-                if (_commands.TryRemove(message.Text!, out TaskCompletionSource<int>? command))
-                    command.TrySetResult(message.Code!.Value);
+                if (_commands.TryRemove(message.Text!, out Running? ended))
+                    ended.Exited.TrySetResult(message.Code!.Value);
+                break;
+            case MessageKind.Signal:
+                if (_commands.TryGetValue(message.Text!, out Running? stopped) && stopped.Command is { } command)
+                    CommandStopped?.Invoke(command);
                 break;
             case MessageKind.Progress:
                 _options.Log?.Invoke(message.Text ?? "");
@@ -236,10 +261,10 @@ internal sealed class HolderClient : IAsyncDisposable
             _lost.TrySetResult();
         foreach (string name in _commands.Keys)
         {
-            if (_commands.TryRemove(name, out TaskCompletionSource<int>? command))
+            if (_commands.TryRemove(name, out Running? running))
             {
-                command.TrySetException(Gone());
-                _ = command.Task.Exception; // nobody may be waiting for it
+                running.Exited.TrySetException(Gone());
+                _ = running.Exited.Task.Exception; // nobody may be waiting for it
             }
         }
 
@@ -250,4 +275,12 @@ internal sealed class HolderClient : IAsyncDisposable
     }
 
     private static UserError Gone() => new(ExitCode.DaemonLost, "The process that holds the namespace ended unexpectedly.");
+
+    private sealed class Running
+    {
+        internal TaskCompletionSource<int> Exited { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        // Null until the holder has answered.
+        internal LaunchedCommand? Command { get; set; }
+    }
 }

@@ -17,7 +17,7 @@ namespace Telepresence.Cli.Launch.Holder;
 /// process group like the session, so it leaves the keyboard's signals to those whom they are meant for. When the channel to the session
 /// ends, for whatever reason, it ends every process of the tree, and with itself the namespaces and mounts.
 /// </remarks>
-internal sealed class HolderProcess : IDisposable
+internal sealed class HolderProcess : IAsyncDisposable
 {
     private static readonly PosixSignal[] NotForUs =
     [
@@ -27,13 +27,17 @@ internal sealed class HolderProcess : IDisposable
     private readonly ConcurrentDictionary<string, ChildProcess> _commands = new();
     private readonly string _namespace;
     private readonly DaemonChannel _channel;
-    private readonly VolumeMounter _mounter = new();
+
+    // Two that mount at a time would hide each other's mounts.
+    private readonly SemaphoreSlim _mounting = new(1);
+    private readonly VolumeMounter _mounter;
     private readonly VolumeMessages _volumes;
     private readonly TaskCompletionSource _stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private HolderProcess(int channel, bool network)
     {
         _namespace = TreeProcesses.NamespaceOf("self", network) ?? throw new IOException("/proc is not mounted");
+        _mounter = new VolumeMounter(_mounting);
         _volumes = new VolumeMessages(_mounter);
         _channel = new DaemonChannel(new DescriptorSocket(new FileDescriptor(channel)), takesDescriptors: true, HandleAsync, fault => Tell($"bug in the holder of the namespace: {fault}"));
     }
@@ -47,7 +51,7 @@ internal sealed class HolderProcess : IDisposable
         Posix.SetInheritable(channel, inheritable: false);
         Posix.MoveDescriptor(error, 2);
         List<PosixSignalRegistration> ignored = [.. NotForUs.Select(static signal => PosixSignalRegistration.Create(signal, static context => context.Cancel = true))];
-        using HolderProcess holder = new(channel, network);
+        await using HolderProcess holder = new(channel, network);
         holder._channel.Start();
         holder._channel.Post(new Message { Kind = MessageKind.Ready });
         await Task.WhenAny(holder._channel.Closed, holder._stopping.Task);
@@ -57,10 +61,11 @@ internal sealed class HolderProcess : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         _channel.Dispose();
-        _mounter.Dispose();
+        await _mounter.DisposeAsync();
+        _mounting.Dispose();
     }
 
     private async Task<Message?> HandleAsync(Message message)
@@ -69,7 +74,7 @@ internal sealed class HolderProcess : IDisposable
         {
             case MessageKind.Configure:
                 (NamespaceReport report, IReadOnlyList<FileDescriptor> descriptors) =
-                    await NamespaceOwner.ConfigureAsync(HolderJson.Read(message.Text, HolderJson.Default.NamespaceSpec), CancellationToken.None);
+                    await NamespaceOwner.ConfigureAsync(HolderJson.Read(message.Text, HolderJson.Default.NamespaceSpec), _mounting, CancellationToken.None);
                 return new Message { Kind = MessageKind.Configured, Text = JsonSerializer.Serialize(report, HolderJson.Default.NamespaceReport), Descriptors = descriptors };
             case MessageKind.Launch:
                 using (FileDescriptor file = message.Descriptors[0])
@@ -95,14 +100,15 @@ internal sealed class HolderProcess : IDisposable
         if (missing is not null)
             throw missing;
         bool asRoot = Posix.geteuid() == 0;
-        IReadOnlyList<string> line = [.. HolderJoin.UserLine(asRoot ? (spec.Uid, spec.Gid) : null, spec.Groups), .. spec.Command];
+        (IReadOnlyDictionary<string, string> variables, IReadOnlyList<string> restore) = LoaderVariables.SetAside(spec.Environment, asRoot);
+        IReadOnlyList<string> line = [.. HolderJoin.UserLine(asRoot ? (spec.Uid, spec.Gid) : null, spec.Groups), .. restore, .. spec.Command];
 
         // A directory that is this one is not looked up again: it may be covered meanwhile, or out of the user's sight.
         string? directory = spec.Directory == Environment.CurrentDirectory ? null : spec.Directory;
         ChildProcess command;
         try
         {
-            command = ChildProcess.Start(line[0], line, spec.Environment, directory);
+            command = ChildProcess.Start(line[0], line, variables, directory, () => _channel.Post(new Message { Kind = MessageKind.Signal, Text = name }));
         }
         catch (IOException fault)
         {

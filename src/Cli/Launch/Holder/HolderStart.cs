@@ -56,6 +56,7 @@ internal sealed class HolderStart : IDisposable
                 [unshare, .. Flags(rootless, options.Network), "--", program, .. arguments],
                 environment,
                 directory: null,
+                stopped: null,
                 [(write.Number, 2), (theirs.Number, theirs.Number), (error.Number, error.Number)]);
             return new HolderStart(process, mine, new FileStream(new SafeFileHandle(read.Take(), ownsHandle: true), FileAccess.Read, bufferSize: 0), rootless);
         }

@@ -22,6 +22,7 @@ internal static class NamespaceNames
     // glibc asks nscd for host names before it reads either file, if there is one.
     private static readonly string[] CacheDirectories = ["/run/nscd", "/var/run/nscd"];
 
+    private const int ENOENT = 2;
     private const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
     /// <summary>Makes the mounts.</summary>
@@ -49,13 +50,18 @@ internal static class NamespaceNames
         string? nsswitch = File.Exists(Nsswitch) ? NamespaceNsswitch.Change(File.ReadAllText(Nsswitch)) : null;
         Mounts.WithWorkshop(workshop =>
         {
-            // Follows links; what a link leads to may be missing as the file may.
             string ours = Path.Combine(workshop, "resolv.conf");
             Write(ours, resolvConf);
-            if (File.Exists(ResolvConf))
+            try
+            {
+                // Follows links; what a link leads to may be missing as the file may.
                 Mounts.Bind(ours, ResolvConf);
-            else
+            }
+            catch (IOException fault) when (fault.HResult == ENOENT)
+            {
                 AddToEtc(workshop, resolvConf, notes);
+            }
+
             if (nsswitch is not null)
             {
                 Write(Path.Combine(workshop, "nsswitch.conf"), nsswitch);

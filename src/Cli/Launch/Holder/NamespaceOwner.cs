@@ -18,9 +18,13 @@ internal static class NamespaceOwner
     private const int AF_NETLINK = 16, NETLINK_SOCK_DIAG = 4;
 
     /// <summary>Makes the network.</summary>
+    /// <param name="spec">What it is to be like.</param>
+    /// <param name="mounting">Held while files are mounted over.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <returns>The report, and the descriptors that the session serves.</returns>
     /// <exception cref="UserError">It could not be made.</exception>
-    internal static async Task<(NamespaceReport Report, IReadOnlyList<FileDescriptor> Descriptors)> ConfigureAsync(NamespaceSpec spec, CancellationToken cancellation)
+    internal static async Task<(NamespaceReport Report, IReadOnlyList<FileDescriptor> Descriptors)> ConfigureAsync(
+        NamespaceSpec spec, SemaphoreSlim mounting, CancellationToken cancellation)
     {
         List<FileDescriptor> descriptors = [];
         List<string> notes = [];
@@ -32,7 +36,16 @@ internal static class NamespaceOwner
             descriptors.Add(tun.Descriptor);
             List<IPAddress> addresses = ChooseAddresses([.. spec.Avoid.Select(IPNetwork.Parse)], ipv6);
             await ConfigureLinksAsync(tun.Name, spec.Mtu, addresses, cancellation);
-            NamespaceNames.Apply(addresses, spec.Search, spec.Options, notes);
+            await mounting.WaitAsync(cancellation);
+            try
+            {
+                NamespaceNames.Apply(addresses, spec.Search, spec.Options, notes);
+            }
+            finally
+            {
+                mounting.Release();
+            }
+
             DnsSockets dns = DnsSockets.Open(addresses);
             descriptors.AddRange([.. dns.Udp, .. dns.Tcp]);
             descriptors.Add(SocketMint.Start());

@@ -78,17 +78,23 @@ internal static class TreeProcesses
         }
     }
 
+    /// <summary>Whether a process is stopped.</summary>
+    internal static bool IsStopped(int id) => StateOf(id) is 'T' or 't';
+
     // A zombie has no namespaces to hold any more; its link is gone or still there, depending on the kernel.
-    private static bool IsAlive(int id)
+    private static bool IsAlive(int id) => StateOf(id) is not (null or 'Z' or 'X');
+
+    // Field 3 of stat; field 2, the name in parentheses, may itself hold parentheses. Null when it is gone.
+    private static char? StateOf(int id)
     {
         try
         {
             string stat = File.ReadAllText($"/proc/{id}/stat");
-            return stat[stat.LastIndexOf(')')..] is not [_, _, 'Z' or 'X', ..];
+            return stat[(stat.LastIndexOf(')') + 1)..].TrimStart().FirstOrDefault();
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            return false;
+            return null;
         }
     }
 }

@@ -12,7 +12,8 @@ namespace Telepresence.Cli.Launch.Volumes;
 /// Every step may wait for the pod (a mount call looks its paths up), so all of them run apart from the caller and against a deadline; when
 /// that passes, sshfs is killed and whatever waits fails.
 /// </remarks>
-internal sealed class VolumeMounter : IVolumeHost, IAsyncDisposable
+/// <param name="turn">Held while something is mounted: nobody else may change the mounts of this namespace meanwhile. The caller's.</param>
+internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -23,7 +24,6 @@ internal sealed class VolumeMounter : IVolumeHost, IAsyncDisposable
     private readonly Dictionary<string, string> _targets = [];
     private readonly List<string> _bound = [];
     private readonly List<string> _veils = [];
-    private readonly SemaphoreSlim _turn = new(1);
     private VolumeRequest? _request;
     private SshfsMount? _sshfs;
 
@@ -41,27 +41,23 @@ internal sealed class VolumeMounter : IVolumeHost, IAsyncDisposable
     /// <inheritdoc/>
     public async Task UnmountAsync(CancellationToken cancellation)
     {
-        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        await turn.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
             await TakeAwayAsync().ConfigureAwait(false);
         }
         finally
         {
-            _turn.Release();
+            turn.Release();
         }
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        await TakeAwayAsync().ConfigureAwait(false);
-        _turn.Dispose();
-    }
+    public async ValueTask DisposeAsync() => await TakeAwayAsync().ConfigureAwait(false);
 
     private async Task<VolumeReport> MountAsync(VolumeRequest request, FileDescriptor? files, CancellationToken cancellation)
     {
-        await _turn.WaitAsync(cancellation).ConfigureAwait(false);
+        await turn.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
             await TakeAwayAsync().ConfigureAwait(false);
@@ -92,7 +88,7 @@ internal sealed class VolumeMounter : IVolumeHost, IAsyncDisposable
         }
         finally
         {
-            _turn.Release();
+            turn.Release();
         }
     }
 
