@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 
+using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Machine;
 
 namespace Telepresence.Cli.Launch;
@@ -12,8 +13,16 @@ public sealed record SessionDirectoryChange(string Path) : Change
     [JsonIgnore]
     public override string Description => $"directory {Path}";
 
+    /// <summary>Whose it is; another process only undoes.</summary>
+    [JsonIgnore]
+    internal InvokingUser? User { get; init; }
+
     /// <inheritdoc/>
-    public override Task ApplyAsync(CancellationToken cancellation) => Task.CompletedTask;
+    public override Task ApplyAsync(CancellationToken cancellation)
+    {
+        SessionPlaces.Make(User ?? throw new InvalidOperationException("A change read from a journal can only be undone."), Path);
+        return Task.CompletedTask;
+    }
 
     /// <inheritdoc/>
     public override Task UndoAsync(CancellationToken cancellation)

@@ -20,16 +20,20 @@ internal static class SessionPlaces
         return Path.Combine(directory, "sessions");
     }
 
+    /// <summary>The directory of a session.</summary>
+    internal static string Of(InvokingUser user, string id) => Path.Combine(Sessions(user), id);
+
     /// <summary>Makes a session's directory.</summary>
     /// <exception cref="UserError">It cannot be made, or somebody else could reach into it.</exception>
-    internal static string Make(InvokingUser user, string id)
+    internal static void Make(InvokingUser user, string directory)
     {
         const int Tries = 10;
         for (int i = 1; ; i++)
         {
             try
             {
-                return TryMake(user, id);
+                TryMake(user, directory);
+                return;
             }
             catch (UserError fault) when (fault.InnerException is DirectoryNotFoundException && i < Tries)
             {
@@ -38,9 +42,9 @@ internal static class SessionPlaces
         }
     }
 
-    private static string TryMake(InvokingUser user, string id)
+    private static void TryMake(InvokingUser user, string directory)
     {
-        string sessions = Sessions(user), directory = Path.Combine(sessions, id);
+        string sessions = Sessions(user);
         try
         {
             foreach (string part in (ReadOnlySpan<string>)[Path.GetDirectoryName(sessions)!, sessions, directory])
@@ -51,8 +55,6 @@ internal static class SessionPlaces
                 if (Posix.OwnerOf(part) != Posix.geteuid() || File.GetUnixFileMode(part) != DaemonPaths.Private || new FileInfo(part).LinkTarget is not null)
                     throw new UserError(ExitCode.DaemonStart, $"{part} must be a directory that belongs to {user.Name} and that nobody else may enter; remove it, or set XDG_RUNTIME_DIR.");
             }
-
-            return directory;
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
