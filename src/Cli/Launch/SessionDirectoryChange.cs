@@ -35,6 +35,25 @@ public sealed record SessionDirectoryChange(string Path) : Change
         if (File.ReadLines("/proc/self/mounts").Any(line => line.Split(' ') is [_, string point, ..] && (point == Path || point.StartsWith(inside, StringComparison.Ordinal))))
             throw new IOException($"something is still mounted in {Path}");
         Directory.Delete(Path, recursive: true);
+        RemoveEmpty(System.IO.Path.GetDirectoryName(Path)!);
         return Task.CompletedTask;
+    }
+
+    // The user's last session takes the directories around it away too.
+    private static void RemoveEmpty(string sessions)
+    {
+        try
+        {
+            Directory.Delete(sessions);
+            Directory.Delete(System.IO.Path.GetDirectoryName(sessions)!);
+        }
+        catch (IOException)
+        {
+            // Not empty: others live there.
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // Not this user's.
+        }
     }
 }

@@ -27,6 +27,23 @@ internal static class SessionPlaces
     /// <exception cref="UserError">It cannot be made, or somebody else could reach into it.</exception>
     internal static void Make(InvokingUser user, string directory)
     {
+        const int Tries = 10;
+        for (int i = 1; ; i++)
+        {
+            try
+            {
+                TryMake(user, directory);
+                return;
+            }
+            catch (UserError fault) when (fault.InnerException is DirectoryNotFoundException && i < Tries)
+            {
+                // Another session, the last one so far, took the empty directories away at this moment.
+            }
+        }
+    }
+
+    private static void TryMake(InvokingUser user, string directory)
+    {
         string sessions = Sessions(user);
         try
         {
