@@ -163,7 +163,7 @@ internal sealed class TreeSession : IAsyncDisposable
     private async Task ComposeAsync(CancellationTokenSource stop)
     {
         // Root is needed for the namespaces alone. Without it there is nothing to wait for.
-        Task<TreeMethod> choosing = _clock.TimeAsync("namespaces", TreeMethod.ChooseAsync(_options, _user, _say, _log, stop.Token));
+        Task<TreeMethod> choosing = _clock.TimeAsync("namespaces", Task.Run(() => TreeMethod.ChooseAsync(_options, _user, _say, _log, stop.Token)));
         if (Posix.geteuid() != _user.Uid)
         {
             _method = await choosing;
