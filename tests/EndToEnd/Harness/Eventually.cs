@@ -17,8 +17,9 @@ internal static class Eventually
     /// <param name="look">Gives the value.</param>
     /// <param name="expected">Whether it is as expected.</param>
     /// <param name="more">What a failing test wants to know besides.</param>
+    /// <param name="patience">Where a minute is not enough.</param>
     /// <returns>That value.</returns>
-    public static async Task<T> GivesAsync<T>(string what, Func<Task<T>> look, Func<T, bool> expected, Func<string>? more = null)
+    public static async Task<T> GivesAsync<T>(string what, Func<Task<T>> look, Func<T, bool> expected, Func<string>? more = null, TimeSpan? patience = null)
     {
         Stopwatch clock = Stopwatch.StartNew();
         while (true)
@@ -26,7 +27,7 @@ internal static class Eventually
             T value = await look();
             if (expected(value))
                 return value;
-            Assert.True(clock.Elapsed < Patience, $"After {Patience.TotalSeconds} s still not so: {what}. The last look gave: {value}\n{more?.Invoke()}");
+            Assert.True(clock.Elapsed < (patience ?? Patience), $"After {clock.Elapsed.TotalSeconds:F0} s still not so: {what}. The last look gave: {value}\n{more?.Invoke()}");
             await Task.Delay(Interval);
         }
     }

@@ -85,8 +85,10 @@ public sealed class SwapTests(PracticeClusterFixture cluster) : TreeTest(cluster
         TreeShell inside = await SwapAsync(name, Way.NetnsAsJane);
         await Laptop.SignalMatchingAsync("KILL", "/bin/sh -c read*telepresence-guardian*");
         await Laptop.SignalMatchingAsync("KILL", $"{PracticeClusterFixture.Program} *", "*kubectl proxy*", "/bin/sh -c read*telepresence-guardian*", "sshfs *");
-        await inside.EndedAsync();
-        await Eventually.GivesAsync("it has its replicas back", () => ReplicasAsync(name, "web"), static replicas => replicas == 2);
+        await inside.EndAsync();
+
+        // The pod has heard nobody for a while.
+        await Eventually.GivesAsync("it has its replicas back", () => ReplicasAsync(name, "web"), static replicas => replicas == 2, patience: TimeSpan.FromMinutes(3));
         await AnswersAsync(name, "80", "a page of the cluster");
 
         // What the journal of the killed session says is taken back by the next start, which finds that it is done.
