@@ -19,6 +19,9 @@ HOOK(int, connect, (int fd, const struct sockaddr *address, socklen_t length));
  */
 #define NON_BLOCKING_PATIENCE 1000
 
+/* As long as the kernel repeats a SYN, see tcp_syn_retries in tcp(7); the pod gives up sooner, unless the session has lost its link. */
+#define BLOCKING_PATIENCE 130000
+
 /* Whether the program is only asking what became of an earlier connect(), or mistaken; the kernel knows the answer. */
 static bool is_under_way(int fd)
 {
@@ -71,7 +74,11 @@ static int connect_tcp(int fd, const struct sockaddr *address, socklen_t length,
         return REAL(connect)(fd, address, length);
     }
 
-    enum verdict verdict = agent_verdict(conversation, limit);
+    enum verdict verdict = agent_verdict(conversation, limit == FOREVER ? BLOCKING_PATIENCE : limit);
+    if (verdict == VERDICT_OUT_OF_TIME && limit == FOREVER) {
+        errno = ETIMEDOUT;
+        verdict = VERDICT_FAILED;
+    }
     /* An event loop's connect() is never interrupted; a signal that comes in its second of patience only shortens that. */
     if (verdict == VERDICT_INTERRUPTED && non_blocking)
         verdict = VERDICT_OUT_OF_TIME;

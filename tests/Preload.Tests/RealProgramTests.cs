@@ -19,7 +19,7 @@ public sealed class RealProgramTests(Cluster cluster)
     [InlineData("node", "-e", "fetch('http://web.default/').then(r => r.text()).then(t => process.stdout.write(t))")]
     [InlineData("perl", "-MIO::Socket::INET", "-e", "$s = IO::Socket::INET->new('web:80') or die $!; print $s \"GET / HTTP/1.0\\r\\n\\r\\n\"; while (<$s>) { $b .= $_ } $b =~ s/.*?\\r\\n\\r\\n//s; print $b")]
     [InlineData("bash", "-c", "exec 3<>/dev/tcp/web/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; sed '1,/^\\r$/d' <&3")]
-    [InlineData("socat", "-", "EXEC:'curl -sS http://web/'")]
+    [InlineData("socat", "-t", "20", "-", "EXEC:'curl -sS http://web/'")]
     [InlineData("java", "-Xint", "-XX:+UseSerialGC", "Fetch.java", Web)]
     public async Task A_page_of_the_cluster_is_read(params string[] command)
     {

@@ -16,7 +16,9 @@ namespace Telepresence.Cli.Cluster;
 internal sealed class KubectlProxy : IAsyncDisposable
 {
     // $@ is kubectl with its arguments, in a session of its own so that its own children can be ended with it.
+    // The terminal's keys are meant for others in its foreground.
     private const string Keeper = """
+        trap '' INT QUIT HUP TSTP
         exec 3<&0
         setsid "$@" 3<&- </dev/null &
         kubectl=$!

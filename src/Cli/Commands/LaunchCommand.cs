@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 
 using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Launch;
+using Telepresence.Cli.Launch.Holder;
 
 namespace Telepresence.Cli.Commands;
 
@@ -9,19 +10,20 @@ namespace Telepresence.Cli.Commands;
 /// <c>telepresence --run-shell</c> and <c>--run CMD</c>: a process tree inside the cluster, for as long as the command runs.
 /// </summary>
 /// <remarks>
-/// Ctrl-C, SIGTERM and SIGHUP take everything back in every phase. While the command runs, Ctrl-C is the command's own business: the
-/// terminal sends it to both; the others are passed on, and what remains is ended.
+/// Ctrl-C, SIGTERM and SIGHUP take everything back in every phase. While the command runs, Ctrl-C and Ctrl-\ are its own business: the
+/// terminal sends them to it as well. SIGTERM and SIGHUP are passed on, and what remains is ended; SIGUSR1 and SIGUSR2 are passed on.
 /// </remarks>
 internal sealed class LaunchCommand : IDisposable
 {
-    private const int SIGHUP = 1, SIGINT = 2;
-    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(10);
+    private const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGUSR1 = 10, SIGUSR2 = 12;
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(10), SignalDelay = TimeSpan.FromMilliseconds(200);
 
     private readonly LaunchArguments _arguments;
     private readonly Terminal _terminal;
     private readonly CancellationTokenSource _ending = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PosixSignalRegistration[] _registrations;
-    private TreeSession? _running;
+    private volatile TreeSession? _running;
 
     internal LaunchCommand(LaunchArguments arguments, Terminal terminal)
     {
@@ -29,9 +31,12 @@ internal sealed class LaunchCommand : IDisposable
         _terminal = terminal;
         _registrations =
         [
-            PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal),
-            PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal),
-            PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnEnd),
+            PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnEnd),
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, context => OnKey(context, SIGINT)),
+            PosixSignalRegistration.Create(PosixSignal.SIGQUIT, context => OnKey(context, SIGQUIT)),
+            PosixSignalRegistration.Create((PosixSignal)SIGUSR1, context => OnMessage(context, SIGUSR1)),
+            PosixSignalRegistration.Create((PosixSignal)SIGUSR2, context => OnMessage(context, SIGUSR2)),
         ];
     }
 
@@ -42,25 +47,30 @@ internal sealed class LaunchCommand : IDisposable
     {
         LaunchOptions options = _arguments.Check();
         InvokingUser user = InvokingUser.Resolve();
+        CheckCommand(options.Command, user);
         if (!Console.IsErrorRedirected)
-            Console.Error.WriteLine("Starting proxy...");
+            _terminal.Note("Starting proxy...");
         await using TreeSession session = new(options, user, Say);
+        int exitCode;
         try
         {
-            await session.StartAsync(_ending.Token);
-            Say("Setup complete. Launching your command.");
-            return await RunCommandAsync(session);
+            exitCode = await RunAsync(session);
         }
-        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
+        catch (Exception fault) when (fault is UserError or IOException or OperationCanceledException)
         {
-            return ExitCode.Success;
+            // What the terminal's keys did to a tool that was just running is no news.
+            if (!await IsEndingAsync())
+                throw;
+            exitCode = ExitCode.Success;
         }
         finally
         {
-            Say("Exit cleanup in progress");
-            foreach (string sentence in await session.EndAsync())
+            IReadOnlyList<string> left = await session.EndAsync(() => Say("Exit cleanup in progress"));
+            foreach (string sentence in left)
                 Say(sentence);
         }
+
+        return exitCode;
     }
 
     /// <inheritdoc/>
@@ -71,28 +81,54 @@ internal sealed class LaunchCommand : IDisposable
         _ending.Dispose();
     }
 
-    private async Task<int> RunCommandAsync(TreeSession session)
+    // Before anything is changed for its sake. What is not there yet may lie in a volume.
+    private static void CheckCommand(IReadOnlyList<string> command, InvokingUser user)
     {
-        _running = session;
-        Task<int> command = session.RunAsync();
+        if (command is [] || (Path.IsPathRooted(command[0]) && !Path.Exists(command[0])))
+            return;
+        if (CommandLookup.Check(new LaunchSpec { Command = command, Environment = user.Environment }) is { } error)
+            throw error;
+    }
 
-        // A signal that came before the command ran was for it, too.
-        if (_ending.IsCancellationRequested)
-            session.Signal(Posix.SIGTERM);
-        if (await Task.WhenAny(command, session.Lost, EndingAsync()) != command)
-            await EndCommandAsync(session, command);
-        if (session.Lost.IsCompleted)
+    private async Task<int> RunAsync(TreeSession session)
+    {
+        if (await session.StartAsync(_ending.Token))
         {
-            Say(await session.Lost);
-            await Console.Error.WriteLineAsync("Proxy to Kubernetes exited. This is typically due to a lost connection.");
-            return ExitCode.LostConnection;
+            Say("Setup complete. Launching your command.");
+            _running = session;
+            Task<int> command = session.RunAsync();
+            if (await Task.WhenAny(command, session.Lost, _ended.Task) != command)
+                await EndCommandAsync(session, command);
+            if (!session.Lost.IsCompleted)
+                return await ExitCodeAsync(session, command);
         }
 
-        int exitCode = await command;
+        return await LostAsync(session);
+    }
+
+    private async Task<int> ExitCodeAsync(TreeSession session, Task<int> command)
+    {
+        int exitCode;
+        try
+        {
+            exitCode = await command;
+        }
+        catch (UserError error) when (error.ExitCode == ExitCode.DaemonLost)
+        {
+            return await LostAsync(session);
+        }
+
         if (_ending.IsCancellationRequested)
             return ExitCode.Success;
         Say($"Your process exited with return code {exitCode}.");
         return exitCode;
+    }
+
+    private async Task<int> LostAsync(TreeSession session)
+    {
+        Say(await session.Lost);
+        _terminal.Note("Proxy to Kubernetes exited. This is typically due to a lost connection.");
+        return ExitCode.LostConnection;
     }
 
     private static async Task EndCommandAsync(TreeSession session, Task<int> command)
@@ -104,25 +140,39 @@ internal sealed class LaunchCommand : IDisposable
         await Task.WhenAny(command, Task.Delay(LongestEnd));
     }
 
-    private Task EndingAsync()
+    // A tool in the terminal's foreground dies of the same key, and may be noticed first.
+    private async Task<bool> IsEndingAsync()
     {
-        TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _ending.Token.Register(ended.SetResult);
-        return ended.Task;
+        if (!_ending.IsCancellationRequested)
+            await Task.WhenAny(_ended.Task, Task.Delay(SignalDelay));
+        return _ending.IsCancellationRequested;
     }
 
-    private void OnSignal(PosixSignalContext context)
+    private void OnEnd(PosixSignalContext context)
     {
         context.Cancel = true;
-        if (_running is { } session && context.Signal == PosixSignal.SIGINT)
+        _ending.Cancel();
+        _ended.TrySetResult();
+    }
+
+    // Whoever is in the terminal's foreground has had it from the terminal.
+    private void OnKey(PosixSignalContext context, int signal)
+    {
+        if (_running is not { } session)
         {
-            // Where a terminal is, it has told the command itself.
-            if (Console.IsInputRedirected)
-                session.Signal(SIGINT);
+            OnEnd(context);
             return;
         }
 
-        _ending.Cancel();
+        context.Cancel = true;
+        if (!Posix.IsInForeground())
+            session.Signal(signal);
+    }
+
+    private void OnMessage(PosixSignalContext context, int signal)
+    {
+        context.Cancel = true;
+        _running?.Signal(signal);
     }
 
     private void Say(string line) => _terminal.Note($"T: {line}");

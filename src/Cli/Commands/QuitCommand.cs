@@ -19,7 +19,7 @@ internal static class QuitCommand
             await DaemonLauncher.WaitForEndAsync();
         else if (Posix.geteuid() == 0)
             await UndoLeftoversAsync();
-        foreach (string sentence in await SessionJournals.UndoDeadAsync(InvokingUser.Resolve(), CancellationToken.None))
+        foreach (string sentence in await SessionJournals.UndoDeadAsync(InvokingUser.Resolve(), SessionJournals.LongestUndo, CancellationToken.None))
             terminal.Note(sentence);
         terminal.Say(stopDaemons ? "Telepresence Daemons quitting...done" : wasConnected ? "Disconnected" : "Not connected");
         if (answer?.Text is { Length: > 0 } left)

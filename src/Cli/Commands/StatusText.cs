@@ -105,7 +105,7 @@ internal static class StatusText
             ("Kubernetes server", session.KubernetesServer),
             ("Kubernetes context", session.KubernetesContext),
             ("Namespace", session.Namespace),
-            ("Deployment", session.Workload),
+            ("Deployment", $"{session.Name} ({session.Workload})"),
             ("Pod", session.Pod),
             ("Method", session.Method),
             ("Exposed ports", session.Exposed is null ? null : string.Join(' ', session.Exposed)),

@@ -28,7 +28,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json)
             _said.Append(line).Append('\n');
         else
-            (OutputIsTaken ? error : output).WriteLine(Printable(line));
+            Write(OutputIsTaken ? error : output, Printable(line));
     }
 
     /// <summary>Something on the way to it.</summary>
@@ -37,7 +37,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json)
             _noted.Append(line).Append('\n');
         else
-            error.WriteLine(Printable(line));
+            Write(error, Printable(line));
     }
 
     /// <summary>A failure; one sentence.</summary>
@@ -46,7 +46,7 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
         if (json)
             _failure = sentence;
         else
-            error.WriteLine(Printable($"{Name}: error: {sentence}"));
+            Write(error, Printable($"{Name}: error: {sentence}"));
     }
 
     /// <summary>
@@ -58,9 +58,22 @@ internal sealed class Terminal(string verb, bool json, TextWriter output, TextWr
     internal void Finish()
     {
         if (json && !OutputIsTaken)
-            output.WriteLine(JsonSerializer.Serialize(new CommandResult(verb, Text(_said), Text(_noted), _failure), CommandJson.Default.CommandResult));
+            Write(output, JsonSerializer.Serialize(new CommandResult(verb, Text(_said), Text(_noted), _failure), CommandJson.Default.CommandResult));
         else if (json && _failure is not null)
-            error.WriteLine(Printable($"{Name}: error: {_failure}"));
+            Write(error, Printable($"{Name}: error: {_failure}"));
+    }
+
+    // A terminal whose window was closed takes no more text, which must not keep anything from being undone.
+    private static void Write(TextWriter to, string line)
+    {
+        try
+        {
+            to.WriteLine(line);
+        }
+        catch (IOException)
+        {
+            // Nobody is there to read it.
+        }
     }
 
     private static string? Text(StringBuilder text) => text.Length == 0 ? null : text.ToString();

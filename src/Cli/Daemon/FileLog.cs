@@ -11,8 +11,9 @@ internal sealed class FileLog : IDisposable
     private const long LongestBytes = 10 * 1024 * 1024;
 
     private readonly Lock _lock = new();
-    private readonly Stream? _file;
     private readonly bool _verbose;
+    private Stream? _file;
+    private StringBuilder? _early;
 
     private FileLog(string path, Stream? file, bool verbose)
     {
@@ -22,7 +23,7 @@ internal sealed class FileLog : IDisposable
     }
 
     /// <summary>Where it is.</summary>
-    internal string Path { get; }
+    internal string Path { get; private set; }
 
     /// <summary>Opens a log for appending; one that has grown past 10 MB is set aside as <c>….1</c> first.</summary>
     /// <param name="path">File.</param>
@@ -36,14 +37,7 @@ internal sealed class FileLog : IDisposable
                 Directory.CreateDirectory(directory, DaemonPaths.Private);
             if (new FileInfo(path) is { Exists: true, Length: > LongestBytes })
                 File.Move(path, path + ".1", overwrite: true);
-            FileStream file = new(path, new FileStreamOptions
-            {
-                Mode = FileMode.Append,
-                Access = FileAccess.Write,
-                Share = FileShare.ReadWrite | FileShare.Delete,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-                BufferSize = 0,
-            });
+            FileStream file = Create(path);
             return new FileLog(path, file, verbose);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
@@ -52,38 +46,48 @@ internal sealed class FileLog : IDisposable
         }
     }
 
-    /// <summary>Opens a log of one session: a file that is there goes first; <c>-</c> is standard output.</summary>
-    internal static FileLog OpenNew(string path, bool verbose)
+    /// <summary>
+    /// A log of one session, which keeps its lines until <see cref="OpenNew"/>: the file may only be made when the process is its user.
+    /// </summary>
+    /// <param name="path">File; <c>-</c> is standard output.</param>
+    /// <param name="verbose">Whether details are written.</param>
+    internal static FileLog Later(string path, bool verbose) => new(path == "-" ? "standard output" : path, null, verbose) { _early = new StringBuilder() };
+
+    /// <summary>Opens a log that was made with <see cref="Later"/>. A file that is there goes first; a device, or a pipe, is written to.</summary>
+    internal void OpenNew()
     {
-        if (path == "-")
-            return new FileLog("standard output", Console.OpenStandardOutput(), verbose);
         try
         {
-            File.Delete(path);
+            if (Path == "standard output")
+            {
+                _file = Console.OpenStandardOutput();
+            }
+            else
+            {
+                if (File.Exists(Path) && (File.GetAttributes(Path) & (FileAttributes.Device | FileAttributes.ReparsePoint)) == 0 && new FileInfo(Path).UnixFileMode is not UnixFileMode.None)
+                    File.Delete(Path);
+                _file = Create(Path);
+            }
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            return new FileLog($"{path} (which cannot be written: {fault.Message})", null, verbose);
+            Path = $"{Path} (which cannot be written: {fault.Message})";
         }
 
-        return Open(path, verbose);
+        lock (_lock)
+        {
+            string early = _early?.ToString() ?? "";
+            _early = null;
+            Append(early);
+        }
     }
 
     /// <summary>Writes a line. One that cannot be written (the disk is full) is lost: it must not keep anybody from undoing.</summary>
     internal void Write(string line)
     {
-        if (_file is null)
-            return;
-        byte[] bytes = Encoding.UTF8.GetBytes($"{DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)} {line}\n");
-        try
-        {
-            lock (_lock)
-                _file.Write(bytes);
-        }
-        catch (Exception fault) when (fault is IOException or ObjectDisposedException)
-        {
-            // Nowhere to say so.
-        }
+        string text = $"{DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)} {line}\n";
+        lock (_lock)
+            Append(text);
     }
 
     /// <summary>Writes a line when details were asked for.</summary>
@@ -95,4 +99,28 @@ internal sealed class FileLog : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _file?.Dispose();
+
+    private void Append(string text)
+    {
+        try
+        {
+            if (_early is not null)
+                _early.Append(text);
+            else
+                _file?.Write(Encoding.UTF8.GetBytes(text));
+        }
+        catch (Exception fault) when (fault is IOException or ObjectDisposedException)
+        {
+            // Nowhere to say so.
+        }
+    }
+
+    private static FileStream Create(string path) => new(path, new FileStreamOptions
+    {
+        Mode = FileMode.Append,
+        Access = FileAccess.Write,
+        Share = FileShare.ReadWrite | FileShare.Delete,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        BufferSize = 0,
+    });
 }

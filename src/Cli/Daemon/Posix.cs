@@ -60,6 +60,15 @@ internal static unsafe partial class Posix
     private static partial int lchown(byte* path, uint uid, uint gid);
 
     [LibraryImport("libc", SetLastError = true)]
+    private static partial int open(byte* path, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int tcgetpgrp(int fd);
+
+    [LibraryImport("libc")]
+    private static partial int getpgrp();
+
+    [LibraryImport("libc", SetLastError = true)]
     private static partial int statx(int directory, byte* path, int flags, uint mask, byte* result);
 
     [LibraryImport("libc", SetLastError = true)]
@@ -88,6 +97,21 @@ internal static unsafe partial class Posix
         {
             if (lchown(at, uid, gid) != 0)
                 throw Failure($"chown {path}");
+        }
+    }
+
+    /// <summary>Whether this process is in the foreground of its terminal, to which the terminal's keys send their signals.</summary>
+    internal static bool IsInForeground()
+    {
+        const int readWrite = 2, noTerminal = 0x100, closeOnExec = 0x80000;
+        fixed (byte* path = "/dev/tty\0"u8)
+        {
+            int terminal = open(path, readWrite | noTerminal | closeOnExec);
+            if (terminal < 0)
+                return false;
+            bool foreground = tcgetpgrp(terminal) == getpgrp();
+            _ = close(terminal);
+            return foreground;
         }
     }
 

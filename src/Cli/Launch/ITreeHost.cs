@@ -23,6 +23,6 @@ internal interface ITreeHost : IAsyncDisposable
     /// <exception cref="UserError">It cannot be started.</exception>
     Task<int> RunAsync(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> variables, string directory);
 
-    /// <summary>Sends the command a signal; nothing when none runs.</summary>
+    /// <summary>Sends the command a signal: as soon as it runs, if it does not yet; not at all when it has ended.</summary>
     void Signal(int signal);
 }

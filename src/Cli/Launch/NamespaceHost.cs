@@ -8,7 +8,10 @@ namespace Telepresence.Cli.Launch;
 /// <param name="user">Whose command it is.</param>
 internal sealed class NamespaceHost(HolderClient holder, InvokingUser user) : ITreeHost
 {
-    private volatile LaunchedCommand? _command;
+    private readonly Lock _lock = new();
+    private readonly List<int> _early = [];
+    private LaunchedCommand? _command;
+    private bool _over;
 
     /// <summary>The holder of the namespaces.</summary>
     internal HolderClient Client => holder;
@@ -36,19 +39,32 @@ internal sealed class NamespaceHost(HolderClient holder, InvokingUser user) : IT
             Gid = user.Gid,
             Groups = UserGroups.Of(user),
         };
+        if (!Console.IsInputRedirected)
+            holder.CommandStopped = stopped => _ = holder.StopWith(stopped);
         LaunchedCommand launched = await holder.LaunchAsync(spec, CancellationToken.None);
-        _command = launched;
-        holder.CommandStopped = stopped => _ = holder.StopWith(stopped);
+        lock (_lock)
+        {
+            _command = launched;
+            foreach (int signal in _early)
+                holder.Signal(launched, signal);
+        }
+
         int exitCode = await launched.Exited;
-        _command = null;
+        lock (_lock)
+            _over = true;
         return exitCode;
     }
 
     /// <inheritdoc/>
     public void Signal(int signal)
     {
-        if (_command is { } command)
-            holder.Signal(command, signal);
+        lock (_lock)
+        {
+            if (_command is null)
+                _early.Add(signal);
+            else if (!_over)
+                holder.Signal(_command, signal);
+        }
     }
 
     /// <inheritdoc/>

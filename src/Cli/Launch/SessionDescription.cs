@@ -27,7 +27,7 @@ internal sealed record SessionDescription
     /// <summary>Namespace.</summary>
     public required string Namespace { get; init; }
 
-    /// <summary><c>new</c>, <c>existing</c> or <c>swapped</c>.</summary>
+    /// <summary><c>new</c>, <c>existing</c> or <c>swap</c>.</summary>
     public required string Workload { get; init; }
 
     /// <summary>Pod, once it runs.</summary>

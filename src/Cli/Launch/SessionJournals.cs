@@ -6,13 +6,14 @@ namespace Telepresence.Cli.Launch;
 /// <summary>Takes back what sessions left whose process, and whose guardian, were killed.</summary>
 internal static class SessionJournals
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    /// <summary>How long a process may take that has nothing else to do.</summary>
+    internal static readonly TimeSpan LongestUndo = TimeSpan.FromSeconds(20);
 
     /// <summary>What the guardian of a session becomes when that was killed: <c>telepresence session-undo --journal PATH</c>.</summary>
     internal static async Task<int> UndoCommandAsync(string path)
     {
         using FileLog log = FileLog.Open(DaemonPaths.FrontEndLog, verbose: false);
-        IReadOnlyList<string> left = await UndoAsync(path, CancellationToken.None);
+        IReadOnlyList<string> left = await UndoAsync(path, LongestUndo, CancellationToken.None);
         foreach (string sentence in left)
             log.Write(sentence);
         return left.Count == 0 ? ExitCode.Success : ExitCode.ApiError;
@@ -20,26 +21,26 @@ internal static class SessionJournals
 
     /// <summary>Undoes what the journals of dead sessions hold.</summary>
     /// <returns>A sentence for each thing that could not be taken back.</returns>
-    internal static async Task<IReadOnlyList<string>> UndoDeadAsync(InvokingUser user, CancellationToken cancellation)
+    internal static async Task<IReadOnlyList<string>> UndoDeadAsync(InvokingUser user, TimeSpan limit, CancellationToken cancellation)
     {
         List<string> left = [];
         foreach (string path in SessionPlaces.JournalFiles(user))
-            left.AddRange(await UndoAsync(path, cancellation));
+            left.AddRange(await UndoAsync(path, limit, cancellation));
         return left;
     }
 
     /// <summary>Undoes what one journal holds, unless its process lives; an empty one is removed.</summary>
-    internal static async Task<IReadOnlyList<string>> UndoAsync(string path, CancellationToken cancellation)
+    internal static async Task<IReadOnlyList<string>> UndoAsync(string path, TimeSpan longest, CancellationToken cancellation)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(Limit);
+        limit.CancelAfter(longest);
         try
         {
             using Journal journal = Journal.OpenAt(path);
             IReadOnlyList<string> left = await journal.UndoAllAsync(limit.Token);
             if (left.Count == 0)
                 File.Delete(path);
-            return left;
+            return left.Count == 0 ? [] : [.. left, $"The journal of that earlier session is {path}; should its cluster be gone for good, remove it."];
         }
         catch (IOException fault) when (Journal.IsTaken(fault))
         {

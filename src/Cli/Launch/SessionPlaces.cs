@@ -20,11 +20,31 @@ internal static class SessionPlaces
         return Path.Combine(directory, "sessions");
     }
 
+    /// <summary>The directory of a session.</summary>
+    internal static string Of(InvokingUser user, string id) => Path.Combine(Sessions(user), id);
+
     /// <summary>Makes a session's directory.</summary>
     /// <exception cref="UserError">It cannot be made, or somebody else could reach into it.</exception>
-    internal static string Make(InvokingUser user, string id)
+    internal static void Make(InvokingUser user, string directory)
     {
-        string sessions = Sessions(user), directory = Path.Combine(sessions, id);
+        const int Tries = 10;
+        for (int i = 1; ; i++)
+        {
+            try
+            {
+                TryMake(user, directory);
+                return;
+            }
+            catch (UserError fault) when (fault.InnerException is DirectoryNotFoundException && i < Tries)
+            {
+                // Another session, the last one so far, took the empty directories away at this moment.
+            }
+        }
+    }
+
+    private static void TryMake(InvokingUser user, string directory)
+    {
+        string sessions = Sessions(user);
         try
         {
             foreach (string part in (ReadOnlySpan<string>)[Path.GetDirectoryName(sessions)!, sessions, directory])
@@ -35,8 +55,6 @@ internal static class SessionPlaces
                 if (Posix.OwnerOf(part) != Posix.geteuid() || File.GetUnixFileMode(part) != DaemonPaths.Private || new FileInfo(part).LinkTarget is not null)
                     throw new UserError(ExitCode.DaemonStart, $"{part} must be a directory that belongs to {user.Name} and that nobody else may enter; remove it, or set XDG_RUNTIME_DIR.");
             }
-
-            return directory;
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

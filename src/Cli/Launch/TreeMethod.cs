@@ -75,7 +75,9 @@ internal sealed class TreeMethod : IAsyncDisposable
         if (!_caught)
         {
             await engine.AttachNetworkAsync(new EngineNetwork { DnsRules = plan.Rules, LocalServers = plan.LocalServers, RouteOutside = static _ => Task.CompletedTask });
-            _preload = await PreloadMethod.StartAsync(engine, new PreloadOptions { Directory = Path.Combine(directory, "preload"), Exceptions = plan.Direct, Notice = Tell });
+            string place = Path.Combine(directory, "preload");
+            (Host as DirectHost)?.MarkBy(place);
+            _preload = await PreloadMethod.StartAsync(engine, new PreloadOptions { Directory = place, Exceptions = plan.Direct, Notice = Tell });
             return _preload.Variables(_user.Environment.GetValueOrDefault(PreloadEnvironment.LoaderVariable));
         }
 

@@ -28,7 +28,7 @@ namespace Telepresence.Cli.Launch;
 /// </remarks>
 internal sealed class TreeSession : IAsyncDisposable
 {
-    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(30), ShortLoss = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(30), StepLimit = TimeSpan.FromSeconds(12), LeftoverLimit = TimeSpan.FromSeconds(5), ShortLoss = TimeSpan.FromSeconds(2);
 
     private readonly LaunchOptions _options;
     private readonly InvokingUser _user;
@@ -64,7 +64,7 @@ internal sealed class TreeSession : IAsyncDisposable
         _options = options;
         _user = user;
         _say = say;
-        _log = FileLog.OpenNew(options.LogFile, options.Verbose);
+        _log = FileLog.Later(options.LogFile, options.Verbose);
         _linkNotes = new LinkNotes(say, ShortLoss, TimeProvider.System);
     }
 
@@ -72,16 +72,23 @@ internal sealed class TreeSession : IAsyncDisposable
     internal Task<string> Lost => _lost.Task;
 
     /// <summary>Brings everything up.</summary>
+    /// <returns>False when it was lost again before it was complete; <see cref="Lost"/> says why.</returns>
     /// <exception cref="UserError">It does not work; <see cref="EndAsync"/> takes back what was done.</exception>
-    internal async Task StartAsync(CancellationToken cancellation)
+    internal async Task<bool> StartAsync(CancellationToken cancellation)
     {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _stopping.Token);
+        _ = CancelWithAsync(_lost.Task, stop);
         try
         {
-            await ComposeAsync(cancellation);
+            await ComposeAsync(stop);
         }
         catch (KubeException fault)
         {
             throw fault.Explanation;
+        }
+        catch (Exception fault) when (_lost.Task.IsCompleted && !cancellation.IsCancellationRequested && fault is OperationCanceledException or IOException)
+        {
+            return false;
         }
 
         if (_options.Verbose)
@@ -89,6 +96,8 @@ internal sealed class TreeSession : IAsyncDisposable
             foreach (string line in _clock.ToTable().Split('\n'))
                 _say(line);
         }
+
+        return true;
     }
 
     /// <summary>Runs the command, or the shell, to its end.</summary>
@@ -104,21 +113,19 @@ internal sealed class TreeSession : IAsyncDisposable
     /// <summary>Sends the command a signal.</summary>
     internal void Signal(int signal) => _method?.Host.Signal(signal);
 
-    /// <summary>Takes everything back.</summary>
+    /// <summary>Takes everything back. Whatever fails or hangs on the way, the rest is done all the same, and the cluster's part comes last.</summary>
+    /// <param name="tell">Called first.</param>
     /// <returns>A sentence for each thing that is left.</returns>
-    internal async Task<IReadOnlyList<string>> EndAsync()
+    internal async Task<IReadOnlyList<string>> EndAsync(Action tell)
     {
+        await TryAsync("saying so", () => Task.Run(tell));
         await _stopping.CancelAsync();
-        if (_server is not null)
-            await _server.DisposeAsync();
-        if (_volumes is not null)
-            await _volumes.DisposeAsync();
-        if (_method is not null)
-            await _method.DisposeAsync();
-        if (_session is not null)
-            await _session.DisposeAsync();
+        await TryAsync("control socket", () => DisposeAsync(_server));
+        await TryAsync("volumes", () => DisposeAsync(_volumes));
+        await TryAsync("process tree", () => DisposeAsync(_method));
+        await TryAsync("session", () => DisposeAsync(_session));
         if (!_engine.Running.IsCompleted)
-            await _engine.DisposeAsync();
+            await TryAsync("data path", () => DisposeAsync(_engine));
         IReadOnlyList<string> left = await UndoAsync();
         if (left.Count == 0)
             _guardian?.Release();
@@ -130,26 +137,49 @@ internal sealed class TreeSession : IAsyncDisposable
     {
         if (_kube is not null)
             await _kube.DisposeAsync();
+        _journal?.Dispose();
         _guardian?.Dispose();
         _stopping.Dispose();
         _linkNotes.Dispose();
         _log.Dispose();
     }
 
-    private async Task ComposeAsync(CancellationToken cancellation)
+    // One step of the end, whose failure must not keep the others from being done.
+    private async Task TryAsync(string what, Func<Task> step)
+    {
+        try
+        {
+            await step().WaitAsync(StepLimit);
+        }
+        catch (Exception fault)
+        {
+            // The one catch-all of the end: a bug here is a line in the log, and not a Deployment that stays swapped.
+            _log.Write($"ending the {what}: {(fault is TimeoutException ? "took too long" : fault)}");
+        }
+    }
+
+    private static Task DisposeAsync(IAsyncDisposable? part) => part?.DisposeAsync().AsTask() ?? Task.CompletedTask;
+
+    private async Task ComposeAsync(CancellationTokenSource stop)
     {
         // Root is needed for the namespaces alone. Without it there is nothing to wait for.
-        Task<TreeMethod> choosing = _clock.TimeAsync("namespaces", TreeMethod.ChooseAsync(_options, _user, _say, _log, cancellation));
+        Task<TreeMethod> choosing = _clock.TimeAsync("namespaces", Task.Run(() => TreeMethod.ChooseAsync(_options, _user, _say, _log, stop.Token)));
         if (Posix.geteuid() != _user.Uid)
         {
             _method = await choosing;
             Privileges.DropTo(_user);
         }
 
+        _log.OpenNew();
+        _ = CancelWithAsync(choosing, stop);
         try
         {
-            await OpenAsync(cancellation);
-            await GetPodAsync(cancellation);
+            await OpenAsync(stop.Token);
+            await GetPodAsync(stop.Token);
+        }
+        catch (Exception fault) when (fault is OperationCanceledException or IOException && choosing.IsFaulted)
+        {
+            // Said below, as the cause of the other.
         }
         finally
         {
@@ -160,9 +190,14 @@ internal sealed class TreeSession : IAsyncDisposable
 
         _method = await choosing;
         _ = LoseWithAsync(_method.Host.Lost);
+        await AttachAsync(stop.Token);
+    }
+
+    private async Task AttachAsync(CancellationToken cancellation)
+    {
         PodReport report = _session!.Report!;
         PodDescription description = await PodDescription.ReadAsync(_kube!.Client, _target!.Namespace, _pod!.Name!, _workload!.Container, cancellation);
-        Task<IReadOnlyDictionary<string, string>> network = _clock.TimeAsync("network", AttachAsync(report, cancellation));
+        Task<IReadOnlyDictionary<string, string>> network = _clock.TimeAsync("network", AttachNetworkAsync(report, cancellation));
         Task<TreeVolumes> volumes = _clock.TimeAsync("volumes", MountAsync(report, description, cancellation));
         IReadOnlyDictionary<string, string> pod = ContainerEnvironment.Of(report, description);
         try
@@ -172,7 +207,7 @@ internal sealed class TreeSession : IAsyncDisposable
             _volumes = await volumes;
             _entry = new SessionEntry
             {
-                Holder = _method.Host.Holder,
+                Holder = _method!.Host.Holder,
                 Rootless = _method.Host.Rootless,
                 HasNetwork = _method.Host.HasNetwork,
                 Pod = pod,
@@ -194,13 +229,23 @@ internal sealed class TreeSession : IAsyncDisposable
 
     private async Task OpenAsync(CancellationToken cancellation)
     {
-        _directory = SessionPlaces.Make(_user, _id);
-        _journal = Journal.OpenAt(SessionPlaces.Journal(_user, _id));
-        _guardian = Guardian.Start("session-undo", "--journal", SessionPlaces.Journal(_user, _id));
-        await _journal.ApplyAsync(new SessionDirectoryChange(_directory), cancellation);
+        string path = SessionPlaces.Journal(_user, _id);
+        try
+        {
+            _journal = Journal.OpenAt(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"The session's journal {path} cannot be written: {fault.Message.TrimEnd('.')}; set XDG_STATE_HOME to a directory of yours.", fault);
+        }
+
+        _guardian = Guardian.Start("session-undo", "--journal", path);
+        _directory = SessionPlaces.Of(_user, _id);
+        await _journal.ApplyAsync(new SessionDirectoryChange(_directory) { User = _user }, cancellation);
+        _ = LoseWithEngineAsync();
         _target = await _clock.TimeAsync("kubeconfig", KubeTarget.ResolveAsync(_user, _options.Kubeconfig, _options.Context, _options.Namespace, cancellation));
         _kube = await _clock.TimeAsync("kubectl proxy", KubeAccess.StartAsync(_user, _target, _directory, cancellation));
-        foreach (string sentence in await SessionJournals.UndoDeadAsync(_user, cancellation))
+        foreach (string sentence in await SessionJournals.UndoDeadAsync(_user, LeftoverLimit, cancellation))
             _say(sentence);
     }
 
@@ -214,7 +259,7 @@ internal sealed class TreeSession : IAsyncDisposable
         _session = new PodSession(_engine, _pod, _key, _target.Namespace, Tell, _log)
         {
             ShouldReplace = false,
-            LinkChanged = _linkNotes.OnLink,
+            LinkChanged = reason => Task.Run(() => _linkNotes.OnLink(reason)),
             Lost = reason => _lost.TrySetResult($"The session with pod {_pod.Name} is over: {reason}"),
         };
         await _clock.TimeAsync("session", _session.StartAsync(cancellation));
@@ -233,8 +278,37 @@ internal sealed class TreeSession : IAsyncDisposable
         }
     }
 
+    // A fault that stopped the event loop: a bug; nothing works any more.
+    private async Task LoseWithEngineAsync()
+    {
+        try
+        {
+            await _engine.Running;
+        }
+        catch (Exception fault)
+        {
+            _log.Write($"bug in the data path: {fault}");
+            _lost.TrySetResult($"A bug in telepresence has stopped the data path ({fault.Message}); please report it with the log {_log.Path}.");
+        }
+    }
+
+    private static async Task CancelWithAsync(Task cause, CancellationTokenSource stop)
+    {
+        await cause.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (cause is { IsCompletedSuccessfully: true } and Task<TreeMethod>)
+            return;
+        try
+        {
+            await stop.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The start was over first.
+        }
+    }
+
     // What the method needs programs to have in their environment.
-    private async Task<IReadOnlyDictionary<string, string>> AttachAsync(PodReport report, CancellationToken cancellation)
+    private async Task<IReadOnlyDictionary<string, string>> AttachNetworkAsync(PodReport report, CancellationToken cancellation)
     {
         IReadOnlyList<IPAddress> exceptions = await NetworkPlan.FindExceptionsAsync(_target!.Server, _options.NeverProxyHosts, _user.Environment, cancellation);
         ResolverSetup machine = await MachineResolver.ReadAsync(ownInterface: "", cancellation);
@@ -280,7 +354,7 @@ internal sealed class TreeSession : IAsyncDisposable
     private IEnumerable<ExposedPort> Declared(PodDescription description) =>
         from port in description.Ports
         where port.Protocol is "TCP" or "UDP" && port.Number is > 0 and <= ushort.MaxValue
-        let exposed = new ExposedPort((ushort)port.Number, (ushort)port.Number, port.Protocol == "UDP")
+        let exposed = new ExposedPort((ushort)port.Number, (ushort)port.Number, port.Protocol == "UDP") { IsDeclared = true }
         where !_options.Expose.Any(given => given.Remote == exposed.Remote && given.IsUdp == exposed.IsUdp)
         select exposed;
 
@@ -302,6 +376,8 @@ internal sealed class TreeSession : IAsyncDisposable
             {
                 // Secrets are in it.
                 using FileStream stream = new(path, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+                if (stream.CanSeek)
+                    File.SetUnixFileMode(stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
                 stream.Write(System.Text.Encoding.UTF8.GetBytes(text));
             }
             catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)

@@ -13,7 +13,7 @@ public sealed class SessionPlacesTests : IDisposable
     [Fact]
     public void A_session_s_directory_is_the_user_s_alone()
     {
-        string directory = SessionPlaces.Make(User, "one");
+        string directory = Make("one");
         Assert.StartsWith(_runtime, directory, StringComparison.Ordinal);
         Assert.Equal(DaemonPaths.Private, File.GetUnixFileMode(directory));
     }
@@ -22,7 +22,7 @@ public sealed class SessionPlacesTests : IDisposable
     public void A_directory_that_others_may_enter_is_refused()
     {
         Directory.CreateDirectory(SessionPlaces.Sessions(User), DaemonPaths.Private | UnixFileMode.OtherExecute);
-        UserError error = Assert.Throws<UserError>(() => SessionPlaces.Make(User, "one"));
+        UserError error = Assert.Throws<UserError>(() => Make("one"));
         Assert.Equal(ExitCode.DaemonStart, error.ExitCode);
         Assert.Contains("nobody else may enter", error.Message, StringComparison.Ordinal);
     }
@@ -32,13 +32,13 @@ public sealed class SessionPlacesTests : IDisposable
     {
         string sessions = Directory.CreateDirectory(SessionPlaces.Sessions(User), DaemonPaths.Private).FullName;
         Posix.ChangeOwner(sessions, 65534, 65534);
-        Assert.Throws<UserError>(() => SessionPlaces.Make(User, "one"));
+        Assert.Throws<UserError>(() => Make("one"));
     }
 
     [Fact]
     public async Task The_undo_removes_a_session_s_directory_and_what_is_in_it()
     {
-        string directory = SessionPlaces.Make(User, "one");
+        string directory = Make("one");
         File.WriteAllText(Path.Combine(directory, "file"), "x");
         SessionDirectoryChange change = new(directory);
         await change.UndoAsync(default);
@@ -49,17 +49,24 @@ public sealed class SessionPlacesTests : IDisposable
     [Fact]
     public async Task The_journals_of_dead_sessions_are_undone_and_those_of_the_living_are_not()
     {
-        string dead = SessionPlaces.Make(User, "dead"), living = SessionPlaces.Make(User, "living");
+        string dead = SessionPlaces.Of(User, "dead"), living = SessionPlaces.Of(User, "living");
         using (Journal journal = Journal.OpenAt(SessionPlaces.Journal(User, "dead")))
-            await journal.ApplyAsync(new SessionDirectoryChange(dead), default);
+            await journal.ApplyAsync(new SessionDirectoryChange(dead) { User = User }, default);
         using Journal held = Journal.OpenAt(SessionPlaces.Journal(User, "living"));
-        await held.ApplyAsync(new SessionDirectoryChange(living), default);
+        await held.ApplyAsync(new SessionDirectoryChange(living) { User = User }, default);
 
-        Assert.Empty(await SessionJournals.UndoDeadAsync(User, default));
+        Assert.Empty(await SessionJournals.UndoDeadAsync(User, SessionJournals.LongestUndo, default));
 
         Assert.False(Directory.Exists(dead));
         Assert.False(File.Exists(SessionPlaces.Journal(User, "dead")));
         Assert.True(Directory.Exists(living));
+    }
+
+    private string Make(string id)
+    {
+        string directory = SessionPlaces.Of(User, id);
+        SessionPlaces.Make(User, directory);
+        return directory;
     }
 
     private InvokingUser User => new(0, 0, "tester", _runtime, new Dictionary<string, string> { ["XDG_RUNTIME_DIR"] = _runtime, ["XDG_STATE_HOME"] = Path.Combine(_runtime, "state") });

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Telepresence.PracticeCluster.Node;
 
 namespace Telepresence.EndToEnd.Access;
 
@@ -7,31 +8,17 @@ namespace Telepresence.EndToEnd.Access;
 [Collection(OnPracticeCluster.Name)]
 public sealed class OrdinaryUserTests(PracticeClusterFixture cluster) : IAsyncLifetime
 {
-    private const int Uid = 4711;
     private Laptop _laptop = null!;
+    private LaptopUser _jane = null!;
 
     public async Task InitializeAsync()
     {
         _laptop = await cluster.LaptopAsync();
-        string home = Path.Combine(_laptop.Home, "jane");
+        _jane = _laptop.As(Person.Jane);
         JsonNode config = ClusterApi.Read(cluster.Kubeconfig);
         config["current-context"] = "practice-dev";
         config["contexts"]!.AsArray().Single(static context => (string)context!["name"]! == "practice-dev")!["context"]!["namespace"] = "team";
-        Directory.CreateDirectory(Path.Combine(home, ".kube"));
-        File.WriteAllText(Path.Combine(home, ".kube/config"), config.ToJsonString());
-
-        // The laptop's /etc is its own.
-        (await _laptop.ShellAsync($"""
-            set -e
-            echo 'jane:x:{Uid}:{Uid}::{home}:/bin/bash' >>/etc/passwd
-            echo 'jane:x:{Uid}:' >>/etc/group
-            echo 'jane:*:20000:0:99999:7:::' >>/etc/shadow
-            echo 'jane ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/jane
-            chmod 440 /etc/sudoers.d/jane
-            chown -R {Uid}:{Uid} {home}
-            """)).Good();
-        _laptop.Environment.Remove("KUBECONFIG");
-        _laptop.Environment["HOME"] = home;
+        await _jane.WriteAsync(".kube/config", config.ToJsonString());
     }
 
     public async Task DisposeAsync() => await _laptop.DisposeAsync();
@@ -46,7 +33,7 @@ public sealed class OrdinaryUserTests(PracticeClusterFixture cluster) : IAsyncLi
 
         // What parses network data runs as jane, and so does kubectl. The brackets keep the search from finding itself.
         string owners = (await _laptop.ShellAsync("for p in /proc/[0-9]*; do grep -qa '[d]aemon-user.--channel\\|[k]ubectl.proxy' $p/cmdline 2>/dev/null && awk '/^Uid/ { print $2 }' $p/status; done | sort -u")).Good();
-        Assert.Equal(Uid.ToString(CultureInfo.InvariantCulture), owners);
+        Assert.Equal(LaptopNamespaces.Uid.ToString(CultureInfo.InvariantCulture), owners);
 
         // Neither status nor quit needs sudo.
         JsonNode status = JsonNode.Parse((await JaneAsync("telepresence status --output json")).Good())!;
@@ -60,8 +47,8 @@ public sealed class OrdinaryUserTests(PracticeClusterFixture cluster) : IAsyncLi
     [Fact]
     public async Task Sudo_uses_the_KUBECONFIG_of_who_called_it_though_sudo_removes_it()
     {
-        string other = Path.Combine(_laptop.Home, "jane/other.json");
-        (await _laptop.ShellAsync($"mv {_laptop.Home}/jane/.kube/config {other}")).Good();
+        string other = _jane.At("other.json");
+        (await JaneAsync($"mv .kube/config {other}")).Good();
         CommandResult connect = await JaneAsync($"KUBECONFIG={other} sudo TELEPRESENCE_LOG_DIR=$TELEPRESENCE_LOG_DIR {PracticeClusterFixture.Program} connect");
         Assert.EndsWith($"Connected to context practice-dev, namespace team ({cluster.Server})", connect.Good(), StringComparison.Ordinal);
         (await JaneAsync($"sudo {PracticeClusterFixture.Program} quit")).Good();
@@ -72,7 +59,7 @@ public sealed class OrdinaryUserTests(PracticeClusterFixture cluster) : IAsyncLi
     public async Task A_command_behind_connect_runs_as_who_called_sudo()
     {
         CommandResult run = await JaneAsync($"FAVOURITE=blue sudo TELEPRESENCE_LOG_DIR=$TELEPRESENCE_LOG_DIR {PracticeClusterFixture.Program} connect -- sh -c 'id -un; echo $HOME $FAVOURITE; curl -sS http://files.other/'");
-        Assert.Equal($"jane\n{_laptop.Home}/jane blue\npractice", run.Good());
+        Assert.Equal($"jane\n{_jane.Home} blue\npractice", run.Good());
         await cluster.NothingLeftAsync("team");
     }
 
@@ -95,5 +82,5 @@ public sealed class OrdinaryUserTests(PracticeClusterFixture cluster) : IAsyncLi
         Assert.Empty(await cluster.ProxiesAsync("other"));
     }
 
-    private Task<CommandResult> JaneAsync(string script) => _laptop.RunAsync("setpriv", $"--reuid={Uid}", $"--regid={Uid}", "--init-groups", "bash", "-c", script);
+    private Task<CommandResult> JaneAsync(string script) => _jane.ShellAsync(script);
 }

@@ -13,8 +13,12 @@ internal static class Eventually
     public static Task HoldsAsync(string what, Func<Task<bool>> holds) => GivesAsync(what, holds, static held => held);
 
     /// <summary>Waits until a value is as expected.</summary>
+    /// <param name="what">The condition in words.</param>
+    /// <param name="look">Gives the value.</param>
+    /// <param name="expected">Whether it is as expected.</param>
+    /// <param name="more">What a failing test wants to know besides.</param>
     /// <returns>That value.</returns>
-    public static async Task<T> GivesAsync<T>(string what, Func<Task<T>> look, Func<T, bool> expected)
+    public static async Task<T> GivesAsync<T>(string what, Func<Task<T>> look, Func<T, bool> expected, Func<string>? more = null)
     {
         Stopwatch clock = Stopwatch.StartNew();
         while (true)
@@ -22,7 +26,7 @@ internal static class Eventually
             T value = await look();
             if (expected(value))
                 return value;
-            Assert.True(clock.Elapsed < Patience, $"After {Patience.TotalSeconds} s still not so: {what}. The last look gave: {value}");
+            Assert.True(clock.Elapsed < Patience, $"After {Patience.TotalSeconds} s still not so: {what}. The last look gave: {value}\n{more?.Invoke()}");
             await Task.Delay(Interval);
         }
     }

@@ -8,17 +8,18 @@ namespace Telepresence.EndToEnd.Harness;
 /// <summary>A developer's machine in namespaces of its own, with a home directory of its own, on which the real program runs as root.</summary>
 internal sealed class Laptop : IAsyncDisposable
 {
-    private const string Killed = "2";
-    private static readonly TimeSpan CommandLimit = TimeSpan.FromSeconds(90);
+    private const string Killed = "2", ChangedRoot = "/run/changed-root";
+    private static readonly TimeSpan CommandLimit = TimeSpan.FromSeconds(90), SessionLimit = TimeSpan.FromMinutes(20);
     private readonly LaptopNamespaces _namespaces;
     private readonly string _home, _kubeconfig;
-    private bool _disposed;
+    private bool _disposed, _changedRoot;
 
     private Laptop(LaptopNamespaces namespaces, string home, string kubeconfig)
     {
         _namespaces = namespaces;
         _home = home;
         _kubeconfig = kubeconfig;
+        Directory.CreateDirectory(Path.Combine(home, "log"));
         ResetEnvironment();
     }
 
@@ -52,7 +53,10 @@ internal sealed class Laptop : IAsyncDisposable
     {
         Directory.CreateDirectory(home);
         LaptopNamespaces namespaces = await LaptopNamespaces.UpAsync(cluster.StateDirectory, name, detached: false, CancellationToken.None);
-        return new Laptop(namespaces, home, cluster.Kubeconfig);
+        Laptop laptop = new(namespaces, home, cluster.Kubeconfig);
+        await laptop.As(Person.Jane).WriteAsync(".kube/config", await File.ReadAllTextAsync(cluster.Kubeconfig));
+        (await laptop.RunAsync("chmod", "777", Path.Combine(home, "log"))).Good();
+        return laptop;
     }
 
     /// <summary>Runs a program to its end.</summary>
@@ -68,15 +72,50 @@ internal sealed class Laptop : IAsyncDisposable
     public async Task ConnectAsync(params string[] arguments) => (await TelepresenceAsync(["connect", .. arguments])).Good();
 
     /// <summary>Starts a program and does not wait for it.</summary>
-    public RunningCommand Begin(params string[] command)
+    public RunningCommand Begin(params string[] command) => Begin(command, Environment, keepInput: false);
+
+    /// <summary>Starts a program with an environment of its own.</summary>
+    /// <param name="keepInput">Whether its standard input stays open.</param>
+    public RunningCommand Begin(string[] command, IDictionary<string, string> environment, bool keepInput) =>
+        new(string.Join(' ', command), Start(command, environment, keepInput ? SessionLimit : CommandLimit), keepInput);
+
+    /// <summary>Starts a program in a terminal of its own.</summary>
+    public TerminalWindow Open(string[] command, IDictionary<string, string> environment, string owner)
     {
-        string limit = CommandLimit.TotalSeconds.ToString(CultureInfo.InvariantCulture);
-        string[] line = _namespaces.Enter("/", ["/usr/bin/timeout", "--foreground", "-k", Killed, limit, .. command]);
+        TerminalWindow window = new(Visible("/dev"));
+
+        // The terminal belongs to who uses it, as login sees to.
+        window.Attach(Start(["sh", "-c", "chown \"$1\" \"$0\"; shift; exec setsid --ctty --wait \"$@\" <>\"$0\" >&0 2>&0", window.Device, owner, .. command], environment, CommandLimit));
+        return window;
+    }
+
+    /// <summary>Somebody at this laptop.</summary>
+    public LaptopUser As(Person person) => new(this, person);
+
+    /// <summary>A path of the laptop as this process reaches it.</summary>
+    public string Visible(string path) => string.Create(CultureInfo.InvariantCulture, $"/proc/{_namespaces.Pid}/root{path}");
+
+    /// <summary>
+    /// From now on nobody here can make a user namespace, and the kernel says EPERM as a hardened one does: it does not let those do so
+    /// whose root directory is not their mount namespace's.
+    /// </summary>
+    public async Task TakeUserNamespacesAwayAsync()
+    {
+        (await ShellAsync($"mkdir -p {ChangedRoot} && mount --rbind / {ChangedRoot}")).Good();
+        _changedRoot = true;
+        Assert.NotEqual(0, (await As(Person.Jane).RunAsync("unshare", "--user", "true")).ExitCode);
+    }
+
+    private Process Start(string[] command, IDictionary<string, string> environment, TimeSpan most)
+    {
+        string limit = most.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+        string[] root = _changedRoot ? ["chroot", ChangedRoot] : [];
+        string[] line = _namespaces.Enter("/", ["/usr/bin/timeout", "--foreground", "-k", Killed, limit, .. root, .. command]);
         ProcessStartInfo start = new(line[0], line[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Clear();
-        foreach ((string name, string value) in Environment)
+        foreach ((string name, string value) in environment)
             start.Environment[name] = value;
-        return new RunningCommand(string.Join(' ', command), Process.Start(start)!);
+        return Process.Start(start)!;
     }
 
     /// <summary>What <c>status --output json</c> says.</summary>
@@ -96,14 +135,41 @@ internal sealed class Laptop : IAsyncDisposable
         cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -ao 'telepresence daemon[^ ]*\|telepresence-guardian\|kubectl proxy' || true
         """)).Good();
 
+    /// <summary>
+    /// <see cref="SnapshotAsync"/>, and all processes, the namespaces that they are in, and files where programs leave what they forget:
+    /// for a laptop on which nothing else runs.
+    /// </summary>
+    public async Task<string> WholeSnapshotAsync() => (await SnapshotAsync()).Split("\nprocesses:")[0] + "\n" + (await ShellAsync("""
+        : snapshot of all processes
+        for p in /proc/[0-9]*; do
+          line=; { IFS= mapfile -d '' -t line <"$p/cmdline"; } 2>/dev/null || continue
+          case "${line[*]}" in "" | *"snapshot of all processes"*) continue ;; esac
+          echo "process ${line[*]}"
+          for kind in net mnt user; do
+            [ /proc/1/ns/$kind -ef "$p/ns/$kind" ] || echo "  in a $kind namespace of its own"
+          done
+        done
+        shopt -s nullglob dotglob
+        # What the .NET runtime itself keeps there is not counted.
+        for f in /tmp/* /tmp/telepresence*/* /run/user/*/* /run/user/*/telepresence/* /run/user/*/telepresence/*/* /run/telepresence/* /var/lib/telepresence/* /var/lib/telepresence/*/* /home/jane/.local/state/telepresence/* /home/jane/.local/state/telepresence/*/* /dev/shm/*; do
+          case "$f" in /tmp/clr-debug-pipe-* | /tmp/dotnet-diagnostic-* | /tmp/.dotnet* | /tmp/telepresence-end-to-end-* | */CoreFxPipe* | *.log | *.log.*) continue ;; esac
+          echo "file $f"
+        done
+        """)).Good();
+
     /// <summary>Waits until the machine is as it was.</summary>
-    public async Task IsAsBeforeAsync(string before)
+    public Task IsAsBeforeAsync(string before) => IsAsBeforeAsync(before, SnapshotAsync);
+
+    /// <summary>Waits until <see cref="WholeSnapshotAsync"/> is as it was.</summary>
+    public Task IsWhollyAsBeforeAsync(string before) => IsAsBeforeAsync(before, WholeSnapshotAsync);
+
+    private static async Task IsAsBeforeAsync(string before, Func<Task<string>> look)
     {
-        string after = await SnapshotAsync();
+        string after = await look();
         for (int i = 0; i < 200 && after != before; i++)
         {
             await Task.Delay(50);
-            after = await SnapshotAsync();
+            after = await look();
         }
 
         Assert.Equal(before, after);
@@ -137,6 +203,24 @@ internal sealed class Laptop : IAsyncDisposable
           case "$line" in "/bin/sh -c "*telepresence-guardian*) kill -9 "${p#/proc/}" ;; esac
         done
         """)).Good();
+
+    /// <summary>Sends a signal to all processes whose command line matches one of some patterns of the shell, in one call.</summary>
+    /// <returns>How many there were.</returns>
+    public async Task<int> SignalMatchingAsync(string signal, params string[] patterns) => int.Parse(
+        (await ShellAsync($$"""
+            : search for processes
+            set --
+            for p in /proc/[0-9]*; do
+              line=; { IFS= mapfile -d '' -t line <"$p/cmdline"; } 2>/dev/null || continue
+              case "${line[*]}" in
+                *"search for processes"*) ;;
+                {{string.Join('|', patterns.Select(static pattern => pattern.Replace(" ", "\\ ", StringComparison.Ordinal)))}}) set -- "$@" "${p#/proc/}" ;;
+              esac
+            done
+            [ $# = 0 ] || kill -{{signal}} "$@"
+            echo $#
+            """)).Good(),
+        CultureInfo.InvariantCulture);
 
     /// <summary>What the daemons wrote into their logs.</summary>
     public string Logs() => string.Join('\n', Directory.EnumerateFiles(_home, "*.log", SearchOption.AllDirectories).Select(static file => $"--- {file}\n{File.ReadAllText(file)}"));

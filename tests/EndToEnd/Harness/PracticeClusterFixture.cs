@@ -9,7 +9,7 @@ namespace Telepresence.EndToEnd.Harness;
 /// One practice cluster for all tests, with the proxy's image and some workloads in it, and a laptop that is connected for those tests
 /// that only look.
 /// </summary>
-public sealed class PracticeClusterFixture : IAsyncLifetime
+public sealed partial class PracticeClusterFixture : IAsyncLifetime
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(3);
     private readonly List<Laptop> _laptops = [];
@@ -68,13 +68,14 @@ public sealed class PracticeClusterFixture : IAsyncLifetime
         Api = new ClusterApi(ClusterApi.Read(admin));
         Server = (string)ClusterApi.Read(Kubeconfig)["clusters"]![0]!["cluster"]!["server"]!;
         await ControlAsync("load-image", ImageArchive);
-        await KubectlAsync(admin, "apply", "-f", Path.Combine(AppContext.BaseDirectory, "Harness/workloads.yaml"));
+        (await Kubectl("apply", "-f", Path.Combine(AppContext.BaseDirectory, "Harness/workloads.yaml"))).Good();
         await Eventually.HoldsAsync("all workloads are available", async () => (await Api.GetAsync("/apis/apps/v1/deployments"))["items"]!.AsArray()
             .All(static item => (int?)item!["status"]?["availableReplicas"] == (int)item["spec"]!["replicas"]!));
     }
 
     public async Task DisposeAsync()
     {
+        await EndSessionsAsync();
         foreach (Laptop laptop in _laptops)
             await laptop.DisposeAsync();
         Api?.Dispose();
@@ -186,16 +187,6 @@ public sealed class PracticeClusterFixture : IAsyncLifetime
 
     private static string Metadata(string key) =>
         typeof(PracticeClusterFixture).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(entry => entry.Key == key).Value!;
-
-    private static async Task KubectlAsync(string kubeconfig, params string[] arguments)
-    {
-        ProcessStartInfo start = new("kubectl", ["--kubeconfig", kubeconfig, .. arguments]) { RedirectStandardError = true, RedirectStandardOutput = true };
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        string error = await process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, $"kubectl {string.Join(' ', arguments)}: {await output}{error}");
-    }
 }
 
 /// <summary>All tests: one after another, since most of them disturb the cluster, or the machine's two cores.</summary>

@@ -12,17 +12,21 @@ internal sealed class RunningCommand
     private readonly Task<string> _output, _error;
     private readonly ConcurrentQueue<string> _pieces = new();
 
-    public RunningCommand(string line, Process process)
+    public RunningCommand(string line, Process process, bool keepInput)
     {
         _line = line;
         _process = process;
-        process.StandardInput.Close();
+        if (!keepInput)
+            process.StandardInput.Close();
         _output = ReadAsync(process.StandardOutput);
         _error = ReadAsync(process.StandardError);
     }
 
     /// <summary>What it wrote so far.</summary>
     public string SoFar => string.Concat(_pieces);
+
+    /// <summary>Its standard input, where that was kept open.</summary>
+    public StreamWriter Input => _process.StandardInput;
 
     public bool HasEnded => _process.HasExited;
 

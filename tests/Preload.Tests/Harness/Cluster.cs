@@ -202,7 +202,7 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
     {
         string longText = string.Join(',', Enumerable.Range(0, 8).Select(static _ => new string('x', 200)));
         StartInCluster(
-            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--no-resolv", "--no-hosts", "--listen-address=10.96.0.10", "--bind-interfaces",
+            "dnsmasq", "--conf-file=/dev/null", "--no-daemon", "--no-resolv", "--no-hosts", "--listen-address=10.96.0.10", "--bind-interfaces",
             "--local=/#/",
             "--host-record=web.default.svc.cluster.local,10.99.0.1,fd99::1",
             "--host-record=only4.default.svc.cluster.local,10.99.0.1",

@@ -9,6 +9,9 @@ namespace Telepresence.Cli.Engine.Ports;
 /// <param name="PodLoopback">Open on the pod's loopback only, for the containers beside it (<c>--from-pod</c>).</param>
 internal sealed record ExposedPort(ushort Local, ushort Remote, bool IsUdp = false, bool PodLoopback = false)
 {
+    /// <summary>Whether the Deployment declares it, and nobody asked for it.</summary>
+    internal bool IsDeclared { get; init; }
+
     /// <summary>As the command line has it: <c>8080:80/udp</c>.</summary>
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{Local}{(Local == Remote ? "" : $":{Remote}")}{(IsUdp ? "/udp" : "")}");

@@ -82,14 +82,16 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
     {
         if (refusal is not null)
         {
-            UserError error = new(ExitCode.PortTaken, $"{(port.PodLoopback ? "--from-pod" : "--expose")} {port}: the pod cannot open {(port.IsUdp ? "UDP" : "TCP")} port {port.Remote}: {refusal.TrimEnd('.')}; choose another one.");
-            if (!_opened.TrySetException(error))
-                _tell(error.Message);
+            string what = $"the pod cannot open {(port.IsUdp ? "UDP" : "TCP")} port {port.Remote}: {refusal.TrimEnd('.')}";
+            string option = port.PodLoopback ? "--from-pod" : "--expose";
+            if (port.IsDeclared)
+                _tell($"Port {port.Remote} that the Deployment declares is not forwarded: {what}.");
+            else if (!_opened.TrySetException(new UserError(ExitCode.PortTaken, $"{option} {port}: {what}; choose another one.")))
+                _tell($"{option} {port}: {what}.");
         }
-        else if (++_answers == _ports.Count)
-        {
+
+        if (++_answers == _ports.Count)
             _opened.TrySetResult();
-        }
     }
 
     /// <summary>One open port in the pod.</summary>
@@ -105,6 +107,10 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
 
         public void OnEnd(MuxStream stream, long now) => stream.WriteEnd(now);
 
-        public void OnReset(MuxStream stream, RefuseCode code, long now) => owner._open.Remove(stream.Id);
+        public void OnReset(MuxStream stream, RefuseCode code, long now)
+        {
+            if (owner._open.Remove(stream.Id) && !stream.IsAccepted)
+                owner.OnAnswer(port, "the session ended");
+        }
     }
 }

@@ -17,6 +17,12 @@ public sealed class LaptopNamespaces : IAsyncDisposable
         _directory = directory;
     }
 
+    /// <summary>The laptop's ordinary user: may type sudo, has a home, a runtime directory and no privileges.</summary>
+    public static string User => LaptopScripts.User;
+
+    /// <summary>That user's number, and their group's.</summary>
+    public static int Uid => LaptopScripts.Uid;
+
     /// <summary>The laptop's first process.</summary>
     public int Pid => _laptop.Pid;
 
@@ -34,7 +40,7 @@ public sealed class LaptopNamespaces : IAsyncDisposable
             router = await HeldNamespaces.CreateAsync(
                 directory + "/router.sh", LaptopScripts.Router(directory, node, slot), cancel, detached);
             HeldNamespaces laptop = await HeldNamespaces.CreateAsync(
-                directory + "/laptop.sh", LaptopScripts.Laptop(directory, router.Pid), cancel, detached);
+                directory + "/laptop.sh", LaptopScripts.Laptop(directory, router.Pid, SharedTemporaries(stateDirectory)), cancel, detached);
             return new LaptopNamespaces(router, laptop, directory);
         }
         catch
@@ -82,6 +88,12 @@ public sealed class LaptopNamespaces : IAsyncDisposable
         Commands.NsEnter, string.Create(CultureInfo.InvariantCulture, $"--target={pid}"), "--mount", "--uts", "--ipc", "--net", "--pid",
         $"--wdns={workingDirectory}", "--", .. command,
     ];
+
+    // The state and this program, and with it the one under test, should they be below /tmp.
+    private static IEnumerable<string> SharedTemporaries(string stateDirectory) =>
+        ((string[])[Path.GetFullPath(stateDirectory), AppContext.BaseDirectory])
+            .Where(static path => path.StartsWith("/tmp/", StringComparison.Ordinal))
+            .Select(static path => "/tmp/" + path.Split('/')[2]).Distinct();
 
     private static string Home(string stateDirectory) => Path.Combine(Path.GetFullPath(stateDirectory), "laptops");
 

@@ -19,6 +19,10 @@ internal static class LaptopScripts
     private const string Laptop6 = "fd00:192:168:1::50";
     private const string Printer4 = "192.168.1.20";
 
+    /// <summary>The ordinary user of each laptop: may type sudo, has a home, a runtime directory and no privileges.</summary>
+    internal const string User = "jane";
+    internal const int Uid = 4711;
+
     /// <param name="directory">The laptop's own, on the host.</param>
     /// <param name="slot">Tells the laptops of one cluster apart.</param>
     internal static string Router(string directory, NodeRecord node, int slot) => string.Create(CultureInfo.InvariantCulture, $"""
@@ -64,7 +68,8 @@ internal static class LaptopScripts
         cd /
         """);
 
-    internal static string Laptop(string directory, int routerPid) => string.Create(CultureInfo.InvariantCulture, $"""
+    /// <param name="kept">Directories below /tmp that the laptop sees too; else its /tmp is its own.</param>
+    internal static string Laptop(string directory, int routerPid, IEnumerable<string> kept) => string.Create(CultureInfo.InvariantCulture, $"""
         {Record(directory, "laptop")}
         echo laptop >/proc/sys/kernel/hostname
         {NoDuplicateAddressDetection}
@@ -86,19 +91,83 @@ internal static class LaptopScripts
         cd {Commands.Quote(directory + "/files")}
         mount -t tmpfs -o mode=755 practice .
         cd {Commands.Quote(directory + "/files")}
-        mkdir etc etc.work lib lib.work
+        mkdir etc etc.work lib lib.work home
         printf 'nameserver %s\nsearch home.example\n' {Router4} >etc/resolv.conf
         printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tlaptop\n' >etc/hosts
         echo laptop >etc/hostname
-        mkdir lib/telepresence
         mount -t overlay overlay -o lowerdir=/etc,upperdir=etc,workdir=etc.work /etc
         mount -t overlay overlay -o lowerdir=/var/lib,upperdir=lib,workdir=lib.work /var/lib
+        # What a program under test left on this machine is none of the laptop's business.
+        mkdir -p /var/lib/telepresence
+        mount -t tmpfs -o mode=755 tmpfs /var/lib/telepresence
         cd /
         mount -t tmpfs -o mode=755 tmpfs /run
-        mkdir /run/telepresence /run/lock
+        mkdir -p /run/telepresence /run/lock /run/user/{Uid}
+        {Devices(directory)}
+        {Homes(directory)}
+        {Temporary(directory, kept)}
+        chown {Uid}:{Uid} /run/user/{Uid}
+        chmod 700 /run/user/{Uid}
         mount -t sysfs sysfs /sys
         mount -t proc proc /proc
         """);
+
+    // As udev and systemd leave them on a Debian: anybody may use /dev/net/tun, /dev/fuse and terminals.
+    private static string Devices(string directory) => $"""
+        cd {Commands.Quote(directory + "/files")}
+        mkdir -p dev/net dev/pts dev/shm dev/mqueue
+        chmod 1777 dev/shm
+        while read -r name major minor; do
+          mknod -m 666 dev/$name c $major $minor
+        done <<END
+        null 1 3
+        zero 1 5
+        full 1 7
+        random 1 8
+        urandom 1 9
+        tty 5 0
+        net/tun 10 200
+        fuse 10 229
+        END
+        ln -s /proc/self/fd dev/fd
+        ln -s /proc/self/fd/0 dev/stdin
+        ln -s /proc/self/fd/1 dev/stdout
+        ln -s /proc/self/fd/2 dev/stderr
+        ln -s pts/ptmx dev/ptmx
+        mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
+        mount --rbind dev /dev
+        """;
+
+    // What is at home on this machine stays visible: the program under test may be there.
+    private static string Homes(string directory) => $"""
+        cd {Commands.Quote(directory + "/files")}
+        mkdir -p home/{User}
+        for each in /home/*; do
+          [ -d "$each" ] && [ "$each" != /home/{User} ] || continue
+          mkdir "home/${"{"}each##*/{"}"}"
+          mount --rbind "$each" "home/${"{"}each##*/{"}"}"
+        done
+        for each in .profile .bashrc; do
+          [ ! -e /etc/skel/$each ] || cp /etc/skel/$each home/{User}
+        done
+        chown -R {Uid}:{Uid} home/{User}
+        mount --rbind home /home
+        echo '{User}:x:{Uid}:{Uid}:Jane Doe:/home/{User}:/bin/bash' >>/etc/passwd
+        echo '{User}:x:{Uid}:' >>/etc/group
+        echo '{User}:*:20000:0:99999:7:::' >>/etc/shadow
+        [ ! -d /etc/sudoers.d ] || (umask 337; echo '{User} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{User})
+        """;
+
+    private static string Temporary(string directory, IEnumerable<string> kept) => $"""
+        cd {Commands.Quote(directory + "/files")}
+        mkdir -m 1777 tmp
+        for each in {string.Join(' ', kept.Select(Commands.Quote))}; do
+          mkdir -p "./$each"
+          mount --rbind "$each" "./$each"
+        done
+        mount --rbind tmp /tmp
+        cd /
+        """;
 
     private static string NoDuplicateAddressDetection => """
         echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad
