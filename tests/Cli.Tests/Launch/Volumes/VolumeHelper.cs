@@ -36,7 +36,8 @@ internal sealed class VolumeHelper : ILinkSource
 
         await using ConnectEngine engine = new();
         await helper.ConnectAsync(engine);
-        await using VolumeMounter mounter = new();
+        using SemaphoreSlim turn = new(1);
+        await using VolumeMounter mounter = new(turn);
         try
         {
             VolumeSettings settings = new()
