@@ -26,12 +26,13 @@ internal sealed class SshfsMount : IAsyncDisposable
     private readonly SpawnedProcess _process;
     private readonly Task _ended;
     private readonly Task<string> _said;
-    private readonly string _root;
+    private readonly string _root, _source;
 
-    private SshfsMount(SpawnedProcess process, SafeFileHandle errors, string root)
+    private SshfsMount(SpawnedProcess process, SafeFileHandle errors, string root, string source)
     {
         _process = process;
         _root = root;
+        _source = source;
         _ended = Task.Factory.StartNew(() => { process.WaitForExit(); }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         _said = Task.Factory.StartNew(() => ReadAll(errors), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
@@ -70,11 +71,11 @@ internal sealed class SshfsMount : IAsyncDisposable
         {
             string[] environment = [.. Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(static entry => $"{entry.Key}={entry.Value}")];
             process = SpawnedProcess.Start(
-                Tool.Find("sshfs"), ["sshfs", "telepresence:/", request.Root, "-f", "-o", string.Join(',', options)], environment,
+                Tool.Find("sshfs"), ["sshfs", request.Source, request.Root, "-f", "-o", string.Join(',', options)], environment,
                 [socket.Number, socket.Number, (int)errorsEnd.DangerousGetHandle()], ownSession: true);
         }
 
-        SshfsMount mount = new(process, errors, request.Root);
+        SshfsMount mount = new(process, errors, request.Root, request.Source);
         try
         {
             await mount.WaitUntilMountedAsync(cancellation).ConfigureAwait(false);
@@ -96,24 +97,29 @@ internal sealed class SshfsMount : IAsyncDisposable
         Kill();
         await _ended.ConfigureAwait(false);
         _process.Dispose();
-        await UnmountAsync(_root, CancellationToken.None).ConfigureAwait(false);
+        await UnmountAsync(_root, _source, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Takes every mount of an sshfs at a place away.</summary>
-    internal static async Task UnmountAsync(string root, CancellationToken cancellation)
+    /// <summary>Takes our mounts at a place away, and nobody else's.</summary>
+    /// <param name="root">The place, links followed.</param>
+    /// <param name="source">What they say to be mounts of; no other session says the same.</param>
+    /// <param name="cancellation">Gives up.</param>
+    internal static async Task UnmountAsync(string root, string source, CancellationToken cancellation)
     {
-        for (int most = 10; most > 0 && MountTable.TypeAt(root)?.StartsWith("fuse", StringComparison.Ordinal) == true; most--)
+        for (int most = 10; most > 0 && IsMounted(root, source); most--)
         {
             if (!MountCalls.Detach(root))
                 await Tool.TryRunAsync("fusermount3", ["-u", "-z", root], null, cancellation).ConfigureAwait(false);
         }
     }
 
+    private static bool IsMounted(string root, string source) => MountTable.TopmostAt(root) == ("fuse.sshfs", source);
+
     private async Task WaitUntilMountedAsync(CancellationToken cancellation)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(Patience);
-        while (MountTable.TypeAt(_root)?.StartsWith("fuse", StringComparison.Ordinal) != true)
+        while (!IsMounted(_root, _source))
         {
             if (_ended.IsCompleted)
             {

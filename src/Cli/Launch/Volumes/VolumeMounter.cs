@@ -31,12 +31,12 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
     public Task<VolumeReport> ApplyAsync(VolumeRequest request, FileDescriptor? files, CancellationToken cancellation)
     {
         _request = request;
-        return MountAsync(request, files, cancellation);
+        return MountAsync(request, files, anew: false, cancellation);
     }
 
     /// <inheritdoc/>
     public Task<VolumeReport> RemountAsync(FileDescriptor files, CancellationToken cancellation) =>
-        MountAsync(_request ?? throw new InvalidOperationException("Nothing was mounted before."), files, cancellation);
+        MountAsync(_request ?? throw new InvalidOperationException("Nothing was mounted before."), files, anew: true, cancellation);
 
     /// <inheritdoc/>
     public async Task UnmountAsync(CancellationToken cancellation)
@@ -55,12 +55,16 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await TakeAwayAsync().ConfigureAwait(false);
 
-    private async Task<VolumeReport> MountAsync(VolumeRequest request, FileDescriptor? files, CancellationToken cancellation)
+    private async Task<VolumeReport> MountAsync(VolumeRequest request, FileDescriptor? files, bool anew, CancellationToken cancellation)
     {
         await turn.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            await TakeAwayAsync().ConfigureAwait(false);
+            // Until the new ones stand, the old ones answer with an error: nothing is read from, or written to, what they cover.
+            if (anew)
+                await EndSshfsAsync().ConfigureAwait(false);
+            else
+                await TakeAwayAsync().ConfigureAwait(false);
             if (request.RealPaths)
                 MountCalls.LeaveHost();
             if (request.Sshfs)
@@ -99,6 +103,11 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
         foreach (string target in Enumerable.Reverse(_bound))
             MountCalls.Detach(target);
         _bound.Clear();
+        await EndSshfsAsync().ConfigureAwait(false);
+    }
+
+    private async Task EndSshfsAsync()
+    {
         if (_sshfs is not null)
             await _sshfs.DisposeAsync().ConfigureAwait(false);
         _sshfs = null;
@@ -142,13 +151,11 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
         };
     }
 
-    private void Hide(string root)
+    // They lie in the root's mount and go with it.
+    private static void Hide(string root)
     {
         foreach (string directory in Hidden.Select(name => root + name).Where(Directory.Exists))
-        {
             MountCalls.Tmpfs(directory, readOnly: true);
-            _bound.Add(directory);
-        }
     }
 
     // Gives the reason when it stays away.
@@ -170,6 +177,9 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
                 target = Prepare(placement, isDirectory, request);
             }
 
+            // The first mount at a place stays beneath all later ones, dead: there is no moment at which what they cover is seen.
+            if (_bound.Count(bound => bound == target) > 1 && MountCalls.Detach(target))
+                _bound.Remove(target);
             MountCalls.Bind(source, target);
             _bound.Add(target);
             _targets[path] = target;
