@@ -39,8 +39,13 @@ public sealed class NameTests(PracticeClusterFixture cluster)
             apiVersion: v1
             kind: Service
             metadata: {name: $NAME, namespace: tree}
-            spec: {type: ExternalName, externalName: files.other.svc.cluster.local}
-            """, name);
+            spec: {ports: [{port: 80}]}
+            ---
+            apiVersion: v1
+            kind: Endpoints
+            metadata: {name: $NAME, namespace: tree}
+            subsets: [{addresses: [{ip: $POD}], ports: [{port: 80}]}]
+            """.Replace("$POD", await cluster.PodAddressAsync("other", "files"), StringComparison.Ordinal), name);
         await Eventually.GivesAsync("the name resolves", async () => (await inside.RunAsync($"curl -sS --max-time 20 http://{name}/")).Output, static output => output == "practice\n");
     }
 

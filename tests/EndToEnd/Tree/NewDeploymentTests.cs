@@ -87,7 +87,7 @@ public sealed class NewDeploymentTests(PracticeClusterFixture cluster) : TreeTes
               selector: {matchLabels: {run: old}}
               template:
                 metadata: {labels: {run: old}}
-                spec: {containers: [{name: pause, image: pause}]}
+                spec: {terminationGracePeriodSeconds: 1, containers: [{name: pause, image: pause}]}
             ---
             apiVersion: v1
             kind: Service

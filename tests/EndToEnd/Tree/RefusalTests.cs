@@ -104,6 +104,7 @@ public sealed class RefusalTests(PracticeClusterFixture cluster) : TreeTest(clus
                 metadata: {labels: {run: privileged}}
                 spec:
                   hostNetwork: true
+                  terminationGracePeriodSeconds: 1
                   containers: [{name: pause, image: pause}]
             """);
         await Cluster.RolledOutAsync(name, "privileged");

@@ -22,6 +22,7 @@ public sealed class SwapTests(PracticeClusterFixture cluster) : TreeTest(cluster
           template:
             metadata: {labels: {run: web, tier: front}}
             spec:
+              terminationGracePeriodSeconds: 1 # busybox, as PID 1, does not end on SIGTERM
               containers:
               - name: web
                 image: busybox

@@ -16,6 +16,9 @@ public sealed class MatrixTests(PracticeClusterFixture cluster)
     public async Task Real_programs_reach_the_cluster_as_the_table_in_docs_says()
     {
         string directory = await new ProgramBuilder(cluster.MakeDirectory("programs")).BuildAsync();
+        Dictionary<Way, TreeShell> sessions = [];
+        foreach (Way way in Columns)
+            sessions[way] = await cluster.SessionAsync(way);
         await cluster.ApplyAsync("""
             apiVersion: apps/v1
             kind: Deployment
@@ -36,9 +39,6 @@ public sealed class MatrixTests(PracticeClusterFixture cluster)
             metadata: {name: git, namespace: tree}
             spec: {selector: {run: git}, ports: [{port: 9418}]}
             """.Replace("namespace: tree", $"namespace: {PracticeClusterFixture.Tree}", StringComparison.Ordinal));
-        Dictionary<Way, TreeShell> sessions = [];
-        foreach (Way way in Columns)
-            sessions[way] = await cluster.SessionAsync(way);
         await cluster.RolledOutAsync(PracticeClusterFixture.Tree, "git");
 
         StringBuilder details = new();
@@ -51,7 +51,7 @@ public sealed class MatrixTests(PracticeClusterFixture cluster)
             foreach (Way way in Columns)
             {
                 CommandResult result = await sessions[way].RunAsync($"P={directory}; {program.Script}");
-                string cell = Judge(program, result);
+                string cell = Judge(program, result, sessions[way].Said);
                 if (cell != Works)
                     details.AppendLine($"{program.Name}, {way}: {cell}\n{result}");
                 cells.Add(cell);
@@ -82,12 +82,13 @@ public sealed class MatrixTests(PracticeClusterFixture cluster)
 
         """;
 
-    private static string Judge(RealProgram program, CommandResult result)
+    // Who says so is the program that was to be called, or the session on its own standard error.
+    private static string Judge(RealProgram program, CommandResult result, string said)
     {
         if (result.Output.Contains(program.Expected, StringComparison.Ordinal))
             return Works;
         string file = program.Name.StartsWith("busybox", StringComparison.Ordinal) ? "busybox" : program.Script.Split(' ')[0].Replace("$P/", "", StringComparison.Ordinal);
-        bool named = result.Everything.Split('\n').Any(line => line.Contains(file, StringComparison.Ordinal)
+        bool named = (result.Everything + said).Split('\n').Any(line => line.Contains(file, StringComparison.Ordinal)
             && (line.Contains("not supported under Telepresence", StringComparison.Ordinal) || line.Contains("--method netns", StringComparison.Ordinal)));
         return named ? SaysSo : Misses;
     }

@@ -24,7 +24,7 @@ internal sealed record RealProgram(string Name, string Does, string Script, stri
         new("psql", "talks to a Service", "psql 'host=files.other port=7 sslmode=disable connect_timeout=20 user=x dbname=x' 2>&1", "expected authentication request"),
         new("openssl s_client", "TLS to a Service", "timeout 20 openssl s_client -connect kubernetes.default.svc:443 </dev/null 2>&1", "BEGIN CERTIFICATE"),
         new("bash /dev/tcp", Http, "exec 3<>/dev/tcp/files.other/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 20 cat <&3", "practice"),
-        new("socat, UDP", "a datagram to a Service, and back", "echo a datagram | timeout 20 socat -t 5 - UDP4:files.other:7", "a datagram"),
+        new("socat, UDP", "a datagram to a Service, and back", "echo a datagram | timeout 20 socat -t 2 - UDP4:files.other:7", "a datagram"),
         new("dig", "SRV records, its own resolver", "dig +short SRV _http._tcp.files.other.svc.cluster.local", "files.other.svc.cluster.local."),
         new("nslookup", "its own resolver", "nslookup files.other.svc.cluster.local", "Name:\tfiles.other.svc.cluster.local"),
         new("ping", "ICMP to a pod", "ping -c 1 -W 10 $(getent ahostsv4 pods.other | head -n 1 | cut -d' ' -f1)", " 0% packet loss"),
@@ -33,6 +33,6 @@ internal sealed record RealProgram(string Name, string Does, string Script, stri
         new("C, musl", Http, "$P/fetch-musl files.other", "practice"),
         new("C, static", Http, "$P/fetch-static files.other", "practice"),
         new("C, setuid", Http, "$P/fetch-setuid files.other", "practice"),
-        new("busybox-static wget", Http, "busybox wget -T 20 -qO- http://files.other/", "practice"),
+        new("busybox-static wget", Http, "timeout 20 busybox wget -qO- http://files.other/", "practice"),
     ];
 }
