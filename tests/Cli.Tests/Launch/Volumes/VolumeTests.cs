@@ -12,7 +12,7 @@ public sealed class VolumeTests : IDisposable
 
     public static TheoryData<Account, bool> Machines => new()
     {
-        { Account.Root, true }, { Account.Root, false }, { Account.Ordinary, true }, { Account.Ordinary, false },
+        { Account.Root, true }, { Account.Root, false }, { Account.Sudo, true }, { Account.Ordinary, true }, { Account.Ordinary, false },
     };
 
     [Theory]
@@ -67,6 +67,7 @@ public sealed class VolumeTests : IDisposable
 
     [Theory]
     [InlineData(Account.Root)]
+    [InlineData(Account.Sudo)]
     [InlineData(Account.Ordinary)]
     [InlineData(Account.WithoutNamespace)]
     public void What_is_written_reaches_the_pod_where_that_was_asked_for(Account account)
@@ -76,6 +77,20 @@ public sealed class VolumeTests : IDisposable
         string data = account == Account.WithoutNamespace ? "$TELEPRESENCE_ROOT/data" : "/data";
         laptop.Run($"mkdir {data}/sub && echo written > {data}/sub/file && mv {data}/sub/file {data}/moved");
         Assert.Equal("written\n", File.ReadAllText(_pod.Root + "/data/moved"));
+    }
+
+    [Fact]
+    public void Under_sudo_what_the_pod_sends_is_read_with_the_user_s_rights_and_covers_nothing_that_root_trusts()
+    {
+        Directory.CreateDirectory(_pod.Root + "/etc/pam.d");
+        File.WriteAllText(_pod.Root + "/etc/pam.d/sudo", "auth sufficient pam_permit.so\n");
+        using Laptop laptop = new(_pod, Account.Sudo, fuse: true, "/data,persistentVolumeClaim", "/etc/pam.d,configMap");
+        Assert.Equal("65533\n", laptop.Run("ps -o uid= -C sshfs | sort -u | tr -d ' '"));
+        Assert.Equal("42\n", laptop.Run("setpriv --reuid=65533 --regid=65533 --clear-groups cat /data/number"));
+        Assert.NotEqual(0, laptop.Try("grep pam_permit /etc/pam.d/sudo").Code);
+        Assert.Contains("The pod's volume at /etc/pam.d is only at $TELEPRESENCE_ROOT/etc/pam.d: ", laptop.Notes, StringComparison.Ordinal);
+        laptop.Run("grep pam_permit $TELEPRESENCE_ROOT/etc/pam.d/sudo");
+        laptop.Run("ls -d /run/telepresence-[0-9]* && exit 1; exit 0");
     }
 
     [Fact]
