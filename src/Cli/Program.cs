@@ -32,7 +32,9 @@ internal static class Program
             case ["daemon-user", "--undo"]:
                 return UserDaemon.UndoAsync().GetAwaiter().GetResult();
             case ["daemon-namespace", "--channel", string channel, "--error", string error, .. string[] rest] when int.TryParse(channel, CultureInfo.InvariantCulture, out int number) && int.TryParse(error, CultureInfo.InvariantCulture, out int stream):
-                return HolderProcess.RunAsync(number, stream, network: rest is not ["--mounts-only"]).GetAwaiter().GetResult();
+                return HolderProcess.RunAsync(number, stream, rest).GetAwaiter().GetResult();
+            case ["session-undo", "--all"]:
+                return SessionJournals.UndoAllCommandAsync().GetAwaiter().GetResult();
             case ["session-undo", "--journal", string journal]:
                 return SessionJournals.UndoCommandAsync(journal).GetAwaiter().GetResult();
             default:

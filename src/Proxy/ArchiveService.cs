@@ -21,7 +21,8 @@ internal sealed class ArchiveService(EventLoop loop, ChunkPool pool, Action<stri
 {
     private const int MaxArchives = 8;
 
-    private int _running;
+    // By path: a volume that does not answer holds one thread, however often it is asked for.
+    private readonly HashSet<string> _running = [];
 
     internal void Serve(MuxStream stream, ReadOnlySpan<byte> target, long now)
     {
@@ -31,42 +32,74 @@ internal sealed class ArchiveService(EventLoop loop, ChunkPool pool, Action<stri
             return;
         }
 
-        if (_running >= MaxArchives)
+        // Both are over soon, which the code says: the asker comes again.
+        if (_running.Count >= MaxArchives)
         {
-            stream.Refuse(RefuseCode.NoResources, $"{MaxArchives} archives are being made already", now);
+            stream.Refuse(RefuseCode.TimedOut, $"{MaxArchives} archives are being made already", now);
             return;
         }
 
-        _running++;
-        _ = Task.Factory.StartNew(() => Look(stream, asked), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (!_running.Add(asked.Path))
+        {
+            stream.Refuse(RefuseCode.TimedOut, $"{asked.Path} is being read already", now);
+            return;
+        }
+
+        Start(
+            stream,
+            asked,
+            () =>
+            {
+                ArchivedTree tree = ArchivedTree.Read(asked.Path);
+                return () => Answer(stream, asked, tree, loop.Now);
+            },
+            fault => stream.Refuse(CodeOf(fault), fault.Message, loop.Now));
     }
 
-    private void Look(MuxStream stream, ArchiveTarget asked)
+    private static RefuseCode CodeOf(Exception fault) => fault switch
     {
-        try
+        FileNotFoundException or DirectoryNotFoundException => RefuseCode.NotFound,
+        UnauthorizedAccessException => RefuseCode.Prohibited,
+        InvalidDataException => RefuseCode.NoResources,
+        _ => RefuseCode.Internal,
+    };
+
+    // Work that may block, on a thread of its own. Whatever happens to it is caught here and nowhere else, and its turn ends once: here when
+    // it fails, otherwise in what it gives to be done next, on the loop.
+    private void Start(MuxStream stream, ArchiveTarget asked, Func<Action> work, Action<Exception> failed, IDisposable? held = null) => _ = Task.Factory.StartNew(
+        () =>
         {
-            ArchivedTree tree = ArchivedTree.Read(asked.Path);
-            loop.Post(() => Answer(stream, asked, tree, loop.Now));
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidDataException)
-        {
-            RefuseCode code = fault switch
+            Action next;
+            try
             {
-                FileNotFoundException or DirectoryNotFoundException => RefuseCode.NotFound,
-                UnauthorizedAccessException => RefuseCode.Prohibited,
-                InvalidDataException => RefuseCode.NoResources,
-                _ => RefuseCode.Internal,
-            };
-            loop.Post(() => Finish(() => stream.Refuse(code, fault.Message, loop.Now)));
-        }
-    }
+                next = work();
+            }
+            catch (Exception fault)
+            {
+                next = () =>
+                {
+                    _running.Remove(asked.Path);
+                    if (!stream.IsClosed && CodeOf(fault) == RefuseCode.Internal)
+                        log($"archive of {asked.Path}: {(fault is IOException ? fault.Message : fault)}");
+                    failed(fault);
+                };
+            }
+
+            // In this order: whoever sees the end of what was held must know already why.
+            loop.Post(next);
+            held?.Dispose();
+        },
+        CancellationToken.None,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
 
     private void Answer(MuxStream stream, ArchiveTarget asked, ArchivedTree tree, long now)
     {
         if (tree.Fingerprint.AsSpan().SequenceEqual(asked.Fingerprint))
         {
+            _running.Remove(asked.Path);
             stream.Accept(ArchiveTarget.Answer(changed: false, tree.Fingerprint), now);
-            Finish(() => stream.WriteEnd(now));
+            stream.WriteEnd(now);
         }
         else
         {
@@ -79,7 +112,8 @@ internal sealed class ArchiveService(EventLoop loop, ChunkPool pool, Action<stri
         int* pair = stackalloc int[2];
         if (stream.IsClosed || Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0, pair) != 0)
         {
-            Finish(() => stream.Refuse(RefuseCode.NoResources, "out of descriptors", now));
+            _running.Remove(asked.Path);
+            stream.Refuse(RefuseCode.TimedOut, "out of descriptors", now);
             return;
         }
 
@@ -88,41 +122,31 @@ internal sealed class ArchiveService(EventLoop loop, ChunkPool pool, Action<stri
         stream.Accept(ArchiveTarget.Answer(changed: true, tree.Fingerprint), now);
         SocketRelay relay = new(loop, new FileDescriptor(pair[0]), stream, new ByteQueue(pool));
         relay.Start(now);
-        _ = Task.Factory.StartNew(
-            () => Write(stream, relay, asked.Path, tree, far), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-    }
-
-    private void Write(MuxStream stream, SocketRelay relay, string path, ArchivedTree tree, SafeFileHandle far)
-    {
-        using FileStream output = new(far, FileAccess.Write, bufferSize: 0);
-        try
-        {
-            TarWriter writer = new(output, TarEntryFormat.Pax, leaveOpen: true);
-            tree.WriteTo(writer);
-
-            // Half of the old and half of the new is neither.
-            if (!ArchivedTree.Read(path).Fingerprint.AsSpan().SequenceEqual(tree.Fingerprint))
-                throw new IOException($"{path} changed while it was read");
-            writer.Dispose();
-            loop.Post(() => Finish(static () => { }));
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidDataException)
-        {
-            // Posted before the socket is closed: the relay must not take its end for the archive's.
-            RefuseCode code = fault is UnauthorizedAccessException ? RefuseCode.Prohibited : RefuseCode.ConnectionReset;
-            loop.Post(() => Finish(() =>
+        Start(
+            stream,
+            asked,
+            () =>
             {
-                if (!stream.IsClosed)
-                    log($"archive broken off: {fault.Message}");
+                Write(asked, tree, new FileStream(far, FileAccess.Write, bufferSize: 0));
+                return () => _running.Remove(asked.Path);
+            },
+            fault =>
+            {
+                // After an answer, everything but a file that may not be read can be otherwise the next time.
+                RefuseCode code = fault is UnauthorizedAccessException ? RefuseCode.Prohibited : RefuseCode.ConnectionReset;
                 stream.Reset(code, loop.Now);
                 relay.OnReset(stream, code, loop.Now);
-            }));
-        }
+            },
+            held: far);
     }
 
-    private void Finish(Action last)
+    // Without its end mark until it is known to be of one moment, where that was asked for: half of the old and half of the new is neither.
+    private static void Write(ArchiveTarget asked, ArchivedTree tree, FileStream output)
     {
-        _running--;
-        last();
+        TarWriter writer = new(output, TarEntryFormat.Pax, leaveOpen: true);
+        tree.WriteTo(writer, asked.Unquiet);
+        if (!asked.Unquiet && !ArchivedTree.Read(asked.Path).Fingerprint.AsSpan().SequenceEqual(tree.Fingerprint))
+            throw new IOException($"{asked.Path} changed while it was read");
+        writer.Dispose();
     }
 }

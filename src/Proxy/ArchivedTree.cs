@@ -14,6 +14,12 @@ internal sealed class ArchivedTree
 {
     private const int EverybodyReads = 0x124, ReadAccess = 4;
 
+    // What a header of the format holds: eleven octal digits, from 1970 to 2242.
+    private const long LastSecond = (1L << 33) - 1;
+
+    // Made by mkfs at the top of a file system, for root alone; it holds nobody's files.
+    private const string LostAndFound = "lost+found";
+
     private readonly string _path;
     private readonly List<Entry> _entries = [];
 
@@ -49,9 +55,10 @@ internal sealed class ArchivedTree
 
     /// <summary>Writes the archive without its end mark, which says that it is whole.</summary>
     /// <param name="writer">Where to; the caller disposes of it when the archive is whole.</param>
-    /// <exception cref="IOException">A file has gone meanwhile, or nobody reads any more.</exception>
+    /// <param name="unquiet">Whether a file that has gone meanwhile is left out.</param>
+    /// <exception cref="IOException">A file has gone meanwhile or was written to while it was read, or nobody reads any more.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
-    internal void WriteTo(TarWriter writer)
+    internal void WriteTo(TarWriter writer, bool unquiet)
     {
         foreach (Entry entry in _entries)
         {
@@ -64,7 +71,7 @@ internal sealed class ArchivedTree
             PaxTarEntry header = new(type, entry.Name)
             {
                 Mode = (UnixFileMode)(entry.Status.Mode & 0x1ff),
-                ModificationTime = DateTimeOffset.FromUnixTimeSeconds(entry.Status.Modified.Seconds),
+                ModificationTime = DateTimeOffset.FromUnixTimeSeconds(Math.Clamp(entry.Status.Modified.Seconds, 0, LastSecond)),
             };
             if (type == TarEntryType.SymbolicLink)
                 header.LinkName = entry.LinkTarget;
@@ -74,9 +81,12 @@ internal sealed class ArchivedTree
                 continue;
             }
 
-            using FileStream content = new(FullPath(entry.Name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-            header.DataStream = content;
+            using ArchivedFile? content = ArchivedFile.TryOpen(FullPath(entry.Name));
+            if (content is null && unquiet && entry.Name != ArchiveTarget.SelfName)
+                continue;
+            header.DataStream = content ?? throw new FileNotFoundException($"{FullPath(entry.Name)} has gone while it was read");
             writer.WriteEntry(header);
+            content.ThrowIfChanged();
         }
     }
 
@@ -91,7 +101,17 @@ internal sealed class ArchivedTree
     private long AddChildren(string directory)
     {
         long content = 0;
-        string[] names = [.. Directory.EnumerateFileSystemEntries(FullPath(directory)).Select(static path => Path.GetFileName(path)!)];
+        string[] names;
+        try
+        {
+            names = [.. Directory.EnumerateFileSystemEntries(FullPath(directory)).Select(static path => Path.GetFileName(path)!)];
+        }
+        catch (DirectoryNotFoundException) when (directory != ArchiveTarget.SelfName)
+        {
+            // It has gone since its name was read.
+            return 0;
+        }
+
         Array.Sort(names, StringComparer.Ordinal);
         foreach (string name in names)
         {
@@ -99,7 +119,7 @@ internal sealed class ArchivedTree
             string path = FullPath(relative);
 
             // What has gone since the directory was listed was not there.
-            if (FileStatus.Read(path, follow: false, out FileStatus status) == 0 && status.Kind != FileKind.Other)
+            if (relative != LostAndFound && FileStatus.Read(path, follow: false, out FileStatus status) == 0 && status.Kind != FileKind.Other)
                 content += Add(relative, path, Follow(relative, path, status));
         }
 
@@ -107,9 +127,9 @@ internal sealed class ArchivedTree
     }
 
     // A link that leads out of the volume becomes the file that it leads to.
-    private static FileStatus Follow(string relative, string path, FileStatus status) =>
+    private FileStatus Follow(string relative, string path, FileStatus status) =>
         status.Kind == FileKind.Link
-            && !ArchiveTarget.LinkStays(relative, new FileInfo(path).LinkTarget ?? "")
+            && !ArchiveTarget.LinkStays(relative, TargetOf(relative, path))
             && FileStatus.Read(path, follow: true, out FileStatus behind) == 0
             && behind.Kind == FileKind.Regular
                 ? behind
@@ -121,10 +141,16 @@ internal sealed class ArchivedTree
             throw new InvalidDataException($"{_path} holds more than {ArchiveTarget.MaxEntries} files");
         if (status.Kind == FileKind.Regular && (status.Mode & EverybodyReads) != EverybodyReads && !Libc.MayAccess(path, ReadAccess))
             throw new UnauthorizedAccessException($"{path} (mode {Convert.ToString(status.Mode, 8)}, owner {status.Owner}) may not be read by the proxy");
-        string target = status.Kind == FileKind.Link ? new FileInfo(path).LinkTarget ?? "" : "";
+        string target = status.Kind == FileKind.Link ? TargetOf(name, path) : "";
+
+        // It is no link any more.
+        if (status.Kind == FileKind.Link && target.Length == 0)
+            return 0;
         _entries.Add(new Entry(name, status, target));
         return status.Kind == FileKind.Regular ? status.Length : 0;
     }
+
+    private string TargetOf(string name, string path) => ArchiveTarget.KeepInside(_path, name, new FileInfo(path).LinkTarget ?? "");
 
     private byte[] Hash()
     {

@@ -44,7 +44,10 @@ internal sealed class RestoreClient(RestoreOrder order, HttpClient http, Func<st
         return new RestoreClient(order, http, () => File.ReadAllText($"{folder}/token").Trim());
     }
 
-    /// <summary>Brings back the replicas and removes the annotations, unless that is done, or is another's business by now.</summary>
+    /// <summary>
+    /// Brings back the replicas, unless that is done, or is another's business by now. The annotations stay, as this pod may set nothing but
+    /// the scale; without a stand-in they are a dead session's, and are treated so by whoever comes next.
+    /// </summary>
     /// <returns>What was found and done, for the log.</returns>
     /// <exception cref="HttpRequestException">The API server does not answer, or refuses.</exception>
     internal async Task<string> RestoreAsync(CancellationToken cancellation)
@@ -61,13 +64,13 @@ internal sealed class RestoreClient(RestoreOrder order, HttpClient http, Func<st
                 return $"deployment {order.Deployment} is restored already";
             int present = (int?)item["spec"]?["replicas"] ?? 1;
             bool known = int.TryParse((string?)annotations[order.ReplicasKey], NumberStyles.None, CultureInfo.InvariantCulture, out int replicas);
-            using HttpResponseMessage changed = await SendAsync(HttpMethod.Patch, order.Deployment, PatchOf(item, known && present == 0 ? replicas : null), cancellation).ConfigureAwait(false);
-            if (changed.StatusCode == HttpStatusCode.NotFound)
-                continue;
-            if (changed.StatusCode == HttpStatusCode.Conflict && attempt < attempts)
+            if (!known || present != 0)
+                return $"deployment {order.Deployment} is let go; its {present} replicas are left as they are";
+            using HttpResponseMessage changed = await SendAsync(HttpMethod.Patch, $"{order.Deployment}/scale?fieldManager=telepresence", PatchOf(item, replicas), cancellation).ConfigureAwait(false);
+            if (changed.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Conflict && attempt < attempts)
                 continue;
             await ReadAsync(changed, cancellation).ConfigureAwait(false);
-            return known && present == 0 ? $"deployment {order.Deployment} has its {replicas} replicas again" : $"deployment {order.Deployment} is let go; its {present} replicas are left as they are";
+            return $"deployment {order.Deployment} has its {replicas} replicas again";
         }
     }
 
@@ -84,19 +87,11 @@ internal sealed class RestoreClient(RestoreOrder order, HttpClient http, Func<st
     public void Dispose() => http.Dispose();
 
     // With the resourceVersion that was read: whoever wrote meanwhile is looked at first.
-    private JsonObject PatchOf(JsonObject item, int? replicas)
+    private static JsonObject PatchOf(JsonObject item, int replicas) => new()
     {
-        JsonObject removed = [];
-        foreach (string key in order.Keys)
-            removed[key] = null;
-        JsonObject patch = new()
-        {
-            ["metadata"] = new JsonObject { ["resourceVersion"] = (string?)item["metadata"]!["resourceVersion"], ["annotations"] = removed },
-        };
-        if (replicas is { } number)
-            patch["spec"] = new JsonObject { ["replicas"] = number };
-        return patch;
-    }
+        ["metadata"] = new JsonObject { ["resourceVersion"] = (string?)item["metadata"]!["resourceVersion"] },
+        ["spec"] = new JsonObject { ["replicas"] = replicas },
+    };
 
     private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string name, JsonObject? body, CancellationToken cancellation)
     {

@@ -27,9 +27,6 @@ internal sealed record RestoreOrder
     /// <summary>The annotation with the number of replicas.</summary>
     public required string ReplicasKey { get; init; }
 
-    /// <summary>Every annotation that is to be removed.</summary>
-    public required IReadOnlyList<string> Keys { get; init; }
-
     /// <summary>Reads it; null when there is none.</summary>
     /// <exception cref="FormatException">One sentence.</exception>
     internal static RestoreOrder? Parse(string? text)

@@ -60,6 +60,22 @@ public sealed class EndingTests(Machine machine)
         Assert.Equal(before, await StateAsync());
     }
 
+    [Theory]
+    [InlineData(0, "0")]
+    [InlineData(0, "1")]
+    [InlineData(Machine.OrdinaryUser, "0")]
+    [InlineData(Machine.OrdinaryUser, "1")]
+    public async Task What_made_namespaces_of_its_own_is_ended_with_the_command(uint user, string mountsOnly)
+    {
+        string namespaces = user == 0 ? "--net --mount" : "--user --map-current-user --net --mount";
+        Machine.Result result = await machine.InsideAsync(
+            user,
+            $"(setsid unshare {namespaces} sleep 4573 >/dev/null 2>&1 </dev/null &); until pgrep -fx 'sleep 4573' >/dev/null; do sleep 0.05; done; exit 4",
+            start => start.Environment["TEST_MOUNTS_ONLY"] = mountsOnly);
+        Assert.Equal(4, result.Code);
+        Assert.Equal(0, Children("sleep 4573"));
+    }
+
     [Fact]
     public async Task A_signal_to_the_session_reaches_the_command()
     {

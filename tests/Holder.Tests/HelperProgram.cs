@@ -13,7 +13,6 @@ internal static class HelperProgram
         ["pod", string directory] => PodHelper.RunAsync(directory),
         ["session", string directory, .. string[] command] => SessionHelper.RunAsync(directory, command),
         ["join", string directory, .. string[] command] => Task.FromResult(JoinHelper.Run(directory, command)),
-        ["probe"] => ProbeHelper.RunAsync(),
         ["drop"] => Task.FromResult(DropHelper.Run()),
         _ => throw new ArgumentException($"no such helper: {string.Join(' ', arguments)}"),
     };

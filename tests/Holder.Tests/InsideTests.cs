@@ -95,6 +95,25 @@ public sealed class InsideTests(Machine machine)
     }
 
     [Fact]
+    public async Task What_runs_as_root_has_nothing_of_the_user_s_environment()
+    {
+        using System.Diagnostics.Process session = machine.Start(
+            machine.OnMachine(0, Machine.Helper("session", machine.Shared, "sh", "-c", "echo $PPID $MINE; exec cat")),
+            static start =>
+            {
+                start.Environment["SUDO_UID"] = $"{Machine.OrdinaryUser}";
+                start.Environment["MINE"] = "mine";
+            });
+        string[] words = (await session.StandardOutput.ReadLineAsync())!.Split(' ');
+        string[] variables = (await File.ReadAllTextAsync($"/proc/{words[0]}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries);
+        session.StandardInput.Close();
+        await session.WaitForExitAsync();
+        Assert.Equal("mine", words[1]);
+        Assert.Contains("LC_ALL=C", variables);
+        Assert.DoesNotContain(variables, static variable => variable.StartsWith("MINE=", StringComparison.Ordinal) || variable.StartsWith("HOME=", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Rights_are_given_up_in_every_thread()
     {
         Machine.Result result = await machine.RunAsync(Machine.Helper("drop"), prepare: static start => start.Environment["SUDO_UID"] = $"{Machine.OrdinaryUser}");

@@ -107,9 +107,94 @@ public sealed class ArchiveServiceTests : IAsyncLifetime
         Assert.Equal((RefuseCode.NoResources, $"{_path} holds more than 64 MiB"), Refusal(new ArchiveTarget(_path, []).ToBytes()));
     }
 
+    [Fact]
+    public void Links_that_come_back_by_the_volumes_own_name_stay_in_it()
+    {
+        File.CreateSymbolicLink(Path.Combine(_path, "current"), Path.Combine(_path, "..2025"));
+        Assert.Contains("current SymbolicLink ..2025", List(Ask(_path, []).Archive!));
+    }
+
+    [Fact]
+    public void Times_that_a_header_cannot_hold_cost_no_turn()
+    {
+        File.SetLastWriteTimeUtc(Path.Combine(_path, "..2025", "color"), new DateTime(1930, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        for (int time = 0; time < 20; time++)
+            Assert.Contains("..2025/color RegularFile blue", List(Ask(_path, []).Archive!));
+    }
+
+    [Fact]
+    public void Every_refusal_gives_its_turn_back()
+    {
+        for (int time = 0; time < 20; time++)
+            Assert.Equal(RefuseCode.NotFound, Refusal(new ArchiveTarget("/no/such/path", []).ToBytes()).Item1);
+        Assert.NotNull(Ask(_path, []).Archive);
+    }
+
+    [Fact]
+    public void A_path_is_read_by_one_at_a_time()
+    {
+        byte[] target = new ArchiveTarget(_path, []).ToBytes();
+        Answer first = new(), second = new();
+        byte[] content = new byte[9_000_000];
+        File.WriteAllBytes(Path.Combine(_path, "large"), content);
+        first.Stalled = true;
+        MuxStream stream = _client.Session.Open(StreamKind.Archive, target, first, _client.Now)!;
+        _client.Turns.Until(() => first.Info.Length > 0);
+        _client.Session.Open(StreamKind.Archive, target, second, _client.Now);
+        _client.Turns.Until(() => second.Code is not null);
+        Assert.Equal((RefuseCode.TimedOut, $"{_path} is being read already"), (second.Code, second.Reason));
+
+        // Whoever gives up gives the turn back.
+        stream.Reset(RefuseCode.None, _client.Now);
+        Answer third;
+        do
+        {
+            third = new();
+            _client.Session.Open(StreamKind.Archive, target, third, _client.Now);
+            _client.Turns.Until(() => third.Ended || third.Code is not null);
+        }
+        while (third.Code == RefuseCode.TimedOut);
+        Assert.True(third.Ended);
+    }
+
+    [Fact]
+    public void A_pipe_that_takes_a_files_name_keeps_nobody_waiting()
+    {
+        string pipe = Path.Combine(_path, "pipe");
+        System.Diagnostics.Process.Start("mkfifo", [pipe]).WaitForExit();
+        Assert.Null(ArchivedFile.TryOpen(pipe));
+        Assert.Null(ArchivedFile.TryOpen(pipe + "2"));
+    }
+
+    [Fact]
+    public void A_file_that_is_written_to_while_it_is_read_is_not_taken_for_whole()
+    {
+        string path = Path.Combine(_path, "..2025", "color");
+        using (ArchivedFile same = ArchivedFile.TryOpen(path)!)
+        {
+            Assert.Equal("blue", new StreamReader(same, leaveOpen: true).ReadToEnd());
+            same.ThrowIfChanged();
+        }
+
+        using ArchivedFile longer = ArchivedFile.TryOpen(path)!;
+        File.AppendAllText(path, " and more");
+        Assert.Equal("blue", new StreamReader(longer, leaveOpen: true).ReadToEnd());
+        Assert.Throws<IOException>(longer.ThrowIfChanged);
+        using ArchivedFile shorter = ArchivedFile.TryOpen(path)!;
+        File.WriteAllText(path, "");
+        Assert.Throws<IOException>(() => new StreamReader(shorter, leaveOpen: true).ReadToEnd());
+    }
+
+    [Fact]
+    public void What_only_root_may_list_at_the_top_of_a_file_system_is_left_out()
+    {
+        Directory.CreateDirectory(Path.Combine(_path, "lost+found"), UnixFileMode.None);
+        Assert.DoesNotContain(List(Ask(_path, []).Archive!), static name => name.StartsWith("lost", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(0)]
-    [InlineData(32)]
+    [InlineData(33)]
     public void A_malformed_target_is_refused(int length) =>
         Assert.Equal((RefuseCode.ProtocolError, "malformed target"), Refusal(new byte[length]));
 
@@ -146,6 +231,8 @@ public sealed class ArchiveServiceTests : IAsyncLifetime
 
         internal MemoryStream Bytes { get; } = new();
 
+        internal bool Stalled { get; set; }
+
         internal bool Ended { get; private set; }
 
         internal RefuseCode? Code { get; private set; }
@@ -161,7 +248,8 @@ public sealed class ArchiveServiceTests : IAsyncLifetime
         public void OnData(MuxStream stream, ReadOnlySpan<byte> bytes, long now)
         {
             Bytes.Write(bytes);
-            stream.Consume(bytes.Length, now);
+            if (!Stalled)
+                stream.Consume(bytes.Length, now);
         }
 
         public void OnEnd(MuxStream stream, long now) => Ended = true;

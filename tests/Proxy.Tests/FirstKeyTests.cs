@@ -52,4 +52,24 @@ public sealed class FirstKeyTests
         killed.Link(proxy.Port);
         Assert.Equal(HelloRefusal.BadKey, killed.Session.Refusal);
     }
+
+    [Fact]
+    public async Task A_stranger_that_looks_for_a_session_of_elsewhere_costs_the_first_client_nothing()
+    {
+        await using RunningProxy elsewhere = new(takesFirstKey: true);
+        await using RunningProxy proxy = new(takesFirstKey: true);
+        using ProxyClient stranger = new(key: SHA256.HashData("another"u8));
+        stranger.Link(elsewhere.Port);
+        stranger.Cut();
+        using ProxyClient first = new();
+        first.Link(proxy.Port);
+        first.Cut();
+        stranger.Turns.Until(() => proxy.Lines.Any(static line => line.Contains("lost its link", StringComparison.Ordinal)));
+
+        stranger.Link(proxy.Port);
+        Assert.Equal(HelloRefusal.UnknownSession, stranger.Session.Refusal);
+        first.Link(proxy.Port);
+
+        Assert.Equal(SessionState.Established, first.Session.State);
+    }
 }

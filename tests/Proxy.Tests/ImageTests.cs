@@ -105,6 +105,34 @@ public sealed class ImageTests : IDisposable
         Assert.Equal(0, proxy.ExitCode);
     }
 
+    [Theory]
+    [InlineData("1000680000:0")]
+    [InlineData("7777:7777")]
+    public void Files_are_served_to_a_user_whom_the_image_does_not_know(string user)
+    {
+        _archive.Unpack(_root);
+        using Process proxy = Run(user);
+        using ProxyClient client = new();
+        try
+        {
+            UntilListening(proxy);
+            client.Link(Port);
+            StreamRecorder files = new();
+            MuxStream stream = client.Open(StreamKind.Files, [], files);
+            client.Turns.Until(() => files.Accepted);
+            stream.Write([0, 0, 0, 5, 1, 0, 0, 0, 3], client.Now);
+            client.Turns.Until(() => files.Bytes.Count > 5 || files.Ended);
+            Assert.True(files.Bytes.Count > 5, "the file server ended");
+            Assert.Equal(2, files.Bytes[4]);
+        }
+        finally
+        {
+            Process.Start("kill", $"-TERM {proxy.Id}").WaitForExit();
+        }
+
+        client.Turns.Until(() => proxy.HasExited);
+    }
+
     private static string FindArchive()
     {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
@@ -135,11 +163,11 @@ public sealed class ImageTests : IDisposable
 
     // As a runtime does with the image's config and a restricted pod's spec: its own mounts, read-only root, no new privileges, the
     // image's user. setpriv and unshare replace themselves, so the process is the proxy in the end.
-    private Process Run()
+    private Process Run(string user = "65532:65532")
     {
-        const string setUp = """
+        string setUp = $"""
             mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" || exit 125
-            exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups= "$0" "$@"
+            exec setpriv --no-new-privs chroot --userspec={user} --groups= "$0" "$@"
             """;
         JsonElement config = _archive.Config.GetProperty("config");
         ProcessStartInfo start = new("unshare") { RedirectStandardOutput = true };

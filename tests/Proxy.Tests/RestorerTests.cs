@@ -9,15 +9,14 @@ public sealed class RestorerTests
     private readonly FakeApi _api = new();
 
     [Fact]
-    public async Task Replicas_come_back_and_the_annotations_go_in_one_request_with_the_version_that_was_read()
+    public async Task Replicas_come_back_through_the_scale_alone_with_the_version_that_was_read()
     {
         using RestoreClient client = Client();
 
         Assert.Equal("deployment web has its 3 replicas again", await client.RestoreAsync(default));
 
         Assert.Equal(3, (int)_api.Deployment!["spec"]!["replicas"]!);
-        Assert.Equal("""{"note":"mine"}""", _api.Deployment["metadata"]!["annotations"]!.ToJsonString());
-        Assert.Equal(["GET /apis/apps/v1/namespaces/team/deployments/web Bearer t0", "PATCH /apis/apps/v1/namespaces/team/deployments/web Bearer t1"], _api.Requests);
+        Assert.Equal(["GET /apis/apps/v1/namespaces/team/deployments/web Bearer t0", "PATCH /apis/apps/v1/namespaces/team/deployments/web/scale?fieldManager=telepresence Bearer t1"], _api.Requests);
     }
 
     [Fact]
@@ -41,7 +40,7 @@ public sealed class RestorerTests
         await client.RestoreAsync(default);
 
         Assert.Equal(5, (int)_api.Deployment["spec"]!["replicas"]!);
-        Assert.Null(_api.Deployment["metadata"]!["annotations"]!["session"]);
+        Assert.DoesNotContain(_api.Requests, static request => request.StartsWith("PATCH", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -114,7 +113,7 @@ public sealed class RestorerTests
     }
 
     private static RestoreOrder Order(int after) =>
-        RestoreOrder.Parse($$"""{"namespace":"team","deployment":"web","standIn":"stand-in","session":"s1","after":{{after}},"sessionKey":"session","replicasKey":"replicas","keys":["session","replicas","owner"]}""")!;
+        RestoreOrder.Parse($$"""{"namespace":"team","deployment":"web","standIn":"stand-in","session":"s1","after":{{after}},"sessionKey":"session","replicasKey":"replicas"}""")!;
 
     private RestoreClient Client()
     {
@@ -154,14 +153,8 @@ public sealed class RestorerTests
                     Deployment["metadata"]!["resourceVersion"] = (++_revision).ToString(System.Globalization.CultureInfo.InvariantCulture);
                 if ((string?)patch["metadata"]!["resourceVersion"] != (string?)Deployment["metadata"]!["resourceVersion"])
                     return new HttpResponseMessage(HttpStatusCode.Conflict) { Content = new StringContent("{}") };
-                foreach ((string key, JsonNode? value) in patch["metadata"]!["annotations"]!.AsObject())
-                {
-                    Assert.Null(value);
-                    Deployment["metadata"]!["annotations"]!.AsObject().Remove(key);
-                }
-
-                if (patch["spec"]?["replicas"] is { } replicas)
-                    Deployment["spec"]!["replicas"] = replicas.DeepClone();
+                Assert.EndsWith("/web/scale", request.RequestUri.AbsolutePath, StringComparison.Ordinal);
+                Deployment["spec"]!["replicas"] = patch["spec"]!["replicas"]!.DeepClone();
             }
 
             return new HttpResponseMessage(HttpStatusCode.OK) { Content = new StringContent(Deployment.ToJsonString()) };

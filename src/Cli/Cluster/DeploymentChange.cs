@@ -6,7 +6,7 @@ namespace Telepresence.Cli.Cluster;
 /// <param name="Namespace">Namespace.</param>
 /// <param name="Name">Name.</param>
 /// <param name="Context">Kubeconfig context of the cluster.</param>
-/// <param name="Server">URL of its API server, for messages.</param>
+/// <param name="Server">URL of its API server.</param>
 /// <param name="Kubeconfig">Kubeconfig file, or null for kubectl's own choice.</param>
 public sealed record DeploymentChange(string Namespace, string Name, string Context, string Server, string? Kubeconfig)
     : ClusterChange(Namespace, Name, Context, Server, Kubeconfig)
@@ -27,7 +27,9 @@ public sealed record DeploymentChange(string Namespace, string Name, string Cont
 
     private protected override async Task TakeBackAsync(KubeClient client, CancellationToken cancellation)
     {
-        if (Session is null || await IsOfSessionAsync(client, KubeRequest.GetDeployment(Namespace, Name), Session, cancellation))
+        if (Session is null)
             await client.DeleteAsync(KubeRequest.DeleteDeployment(Namespace, Name), cancellation);
+        else
+            await DeleteOwnAsync(client, KubeRequest.GetDeployment(Namespace, Name), KubeRequest.DeleteDeployment(Namespace, Name), Session, component: null, cancellation);
     }
 }

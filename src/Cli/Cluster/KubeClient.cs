@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Net.WebSockets;
@@ -72,13 +73,20 @@ internal sealed class KubeClient : IDisposable
     }
 
     /// <summary>Deletes an object. One that is gone already is as good.</summary>
-    internal async Task DeleteAsync(KubeRequest request, CancellationToken cancellation)
+    internal Task DeleteAsync(KubeRequest request, CancellationToken cancellation) => DeleteAsync(request, uid: null, cancellation);
+
+    /// <summary>Deletes the object that was looked at, and not another one that has its name by now. One that is gone already is as good.</summary>
+    /// <param name="request">The deletion.</param>
+    /// <param name="uid">The object's identifier; null for whatever is there.</param>
+    /// <param name="cancellation">Stops waiting.</param>
+    internal async Task DeleteAsync(KubeRequest request, string? uid, CancellationToken cancellation)
     {
+        byte[]? options = uid is null ? null : JsonSerializer.SerializeToUtf8Bytes(new DeleteOptions(new Preconditions(uid)), KubeJson.Default.DeleteOptions);
         try
         {
-            using HttpResponseMessage answer = await SendAsync(request, body: null, cancellation);
+            using HttpResponseMessage answer = await SendAsync(request, options, cancellation);
         }
-        catch (KubeException fault) when (fault.IsNotFound)
+        catch (KubeException fault) when (fault.IsNotFound || (uid is not null && fault.Status == (int)HttpStatusCode.Conflict))
         {
             // Gone already.
         }

@@ -26,15 +26,15 @@ internal sealed record KubeRequest(HttpMethod Method, string Verb, string Resour
     internal static KubeRequest WatchDeployment(string ns, string name) =>
         new(HttpMethod.Get, "watch", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments?watch=1&timeoutSeconds=300&fieldSelector={Escape("metadata.name=" + name)}");
 
-    internal static KubeRequest ListDeployments(string ns) =>
-        new(HttpMethod.Get, "list", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments");
+    internal static KubeRequest ListDeployments(string ns, string? labels = null) =>
+        new(HttpMethod.Get, "list", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments{Selecting(labels)}");
 
     /// <summary>A merge patch (RFC 7386): what it names is set, null removes. With a <c>resourceVersion</c> in it, a 409 when somebody else was faster.</summary>
     internal static KubeRequest PatchDeployment(string ns, string name) =>
         new(HttpMethod.Patch, "patch", "deployments.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/deployments/{Escape(name)}?{Writer}") { ContentType = MergePatch };
 
-    internal static KubeRequest ListReplicaSets(string ns) =>
-        new(HttpMethod.Get, "list", "replicasets.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/replicasets");
+    internal static KubeRequest ListReplicaSets(string ns, string labels) =>
+        new(HttpMethod.Get, "list", "replicasets.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/replicasets{Selecting(labels)}");
 
     internal static KubeRequest PatchReplicaSet(string ns, string name) =>
         new(HttpMethod.Patch, "patch", "replicasets.apps", ns, $"{Apps}/namespaces/{Escape(ns)}/replicasets/{Escape(name)}?{Writer}") { ContentType = MergePatch };
@@ -48,11 +48,17 @@ internal sealed record KubeRequest(HttpMethod Method, string Verb, string Resour
     internal static KubeRequest DeleteService(string ns, string name) =>
         new(HttpMethod.Delete, "delete", "services", ns, $"{Core}/namespaces/{Escape(ns)}/services/{Escape(name)}");
 
+    internal static KubeRequest GetRole(string ns, string name) =>
+        new(HttpMethod.Get, "get", "roles.rbac.authorization.k8s.io", ns, $"{Rbac}/namespaces/{Escape(ns)}/roles/{Escape(name)}");
+
     internal static KubeRequest CreateRole(string ns) =>
         new(HttpMethod.Post, "create", "roles.rbac.authorization.k8s.io", ns, $"{Rbac}/namespaces/{Escape(ns)}/roles?{Writer}");
 
     internal static KubeRequest DeleteRole(string ns, string name) =>
         new(HttpMethod.Delete, "delete", "roles.rbac.authorization.k8s.io", ns, $"{Rbac}/namespaces/{Escape(ns)}/roles/{Escape(name)}");
+
+    internal static KubeRequest GetRoleBinding(string ns, string name) =>
+        new(HttpMethod.Get, "get", "rolebindings.rbac.authorization.k8s.io", ns, $"{Rbac}/namespaces/{Escape(ns)}/rolebindings/{Escape(name)}");
 
     internal static KubeRequest CreateRoleBinding(string ns) =>
         new(HttpMethod.Post, "create", "rolebindings.rbac.authorization.k8s.io", ns, $"{Rbac}/namespaces/{Escape(ns)}/rolebindings?{Writer}");
@@ -67,7 +73,7 @@ internal sealed record KubeRequest(HttpMethod Method, string Verb, string Resour
         new(HttpMethod.Get, "list", "events", ns, $"{Core}/namespaces/{Escape(ns)}/events?fieldSelector={Escape("involvedObject.uid=" + uid)}");
 
     internal static KubeRequest ListPods(string ns, string? labels = null) =>
-        new(HttpMethod.Get, "list", "pods", ns, $"{Core}/namespaces/{Escape(ns)}/pods{(labels is null ? "" : "?labelSelector=" + Escape(labels))}");
+        new(HttpMethod.Get, "list", "pods", ns, $"{Core}/namespaces/{Escape(ns)}/pods{Selecting(labels)}");
 
     internal static KubeRequest WatchPods(string ns, string labels) =>
         new(HttpMethod.Get, "watch", "pods", ns, $"{Core}/namespaces/{Escape(ns)}/pods?watch=1&timeoutSeconds=300&labelSelector={Escape(labels)}");
@@ -89,6 +95,8 @@ internal sealed record KubeRequest(HttpMethod Method, string Verb, string Resour
 
     internal static KubeRequest ListServiceCidrs() =>
         new(HttpMethod.Get, "list", "servicecidrs.networking.k8s.io", null, $"{Networking}/servicecidrs");
+
+    private static string Selecting(string? labels) => labels is null ? "" : "?labelSelector=" + Escape(labels);
 
     private static string Escape(string text) => Uri.EscapeDataString(text);
 }

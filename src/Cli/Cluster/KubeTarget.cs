@@ -12,6 +12,11 @@ namespace Telepresence.Cli.Cluster;
 /// <param name="Kubeconfig">File given with <c>--kubeconfig</c>, absolute, or null for kubectl's own choice.</param>
 internal sealed record KubeTarget(string Context, string Namespace, string Server, string? Kubeconfig)
 {
+    /// <summary>
+    /// What <c>KUBECONFIG</c> said when no file was given, made absolute; null when it was not set. Another process has another one.
+    /// </summary>
+    public string? Variable { get; init; }
+
     /// <summary>Asks <c>kubectl config view</c>, as the user.</summary>
     /// <exception cref="UserError">kubectl, the kubeconfig, the context or its cluster is missing.</exception>
     internal static async Task<KubeTarget> ResolveAsync(InvokingUser user, string? kubeconfig, string? context, string? @namespace, CancellationToken cancellation)
@@ -30,7 +35,7 @@ internal sealed record KubeTarget(string Context, string Namespace, string Serve
         {
             await process.WaitForExitAsync(cancellation);
             return process.ExitCode == 0
-                ? Parse(await output, kubeconfig, @namespace)
+                ? Parse(await output, kubeconfig, @namespace) with { Variable = kubeconfig is null ? AbsoluteVariable(user) : null }
                 : throw KubectlFailure.Explain(await error, Source(user, kubeconfig), context);
         }
         finally
@@ -38,6 +43,24 @@ internal sealed record KubeTarget(string Context, string Namespace, string Serve
             if (!process.HasExited)
                 process.Kill();
         }
+    }
+
+    /// <summary>Checks that a context still leads to the API server that it led to once.</summary>
+    /// <exception cref="IOException">It leads elsewhere.</exception>
+    internal void CheckLeadsTo(string server)
+    {
+        if (!string.Equals(Server.TrimEnd('/'), server.TrimEnd('/'), StringComparison.OrdinalIgnoreCase))
+            throw new IOException($"context {Context} leads to {Server} now and not to {server}, where it was made; it is left until the kubeconfig leads there again");
+    }
+
+    /// <summary>The user with the <c>KUBECONFIG</c> of back then in the environment.</summary>
+    internal static InvokingUser WithVariable(InvokingUser user, string? variable)
+    {
+        Dictionary<string, string> environment = new(user.Environment, StringComparer.Ordinal);
+        environment.Remove("KUBECONFIG");
+        if (variable is not null)
+            environment["KUBECONFIG"] = variable;
+        return user with { Environment = environment };
     }
 
     /// <summary>Adds <c>--kubeconfig</c> and <c>--context</c> for kubectl.</summary>
@@ -71,6 +94,11 @@ internal sealed record KubeTarget(string Context, string Namespace, string Serve
             throw new UserError(ExitCode.Kubeconfig, $"The kubeconfig's context {view.CurrentContext} names no cluster with a server; complete it with kubectl config set-cluster.");
         return new KubeTarget(view.CurrentContext, @namespace ?? (context.Namespace is { Length: > 0 } set ? set : "default"), server, kubeconfig);
     }
+
+    private static string? AbsoluteVariable(InvokingUser user) =>
+        user.Environment.TryGetValue("KUBECONFIG", out string? variable) && variable.Length > 0
+            ? string.Join(Path.PathSeparator, variable.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Select(Path.GetFullPath))
+            : null;
 
     /// <summary>Starts a program, with a sentence when the system refuses.</summary>
     internal static Process Start(ProcessStartInfo start)

@@ -43,6 +43,18 @@ internal sealed record KubeStatus
 
 internal sealed record KubeStatusDetails(string? Name, string? Group, string? Kind);
 
+// With a body the query of a deletion is not looked at.
+internal sealed record DeleteOptions(Preconditions Preconditions)
+{
+    public string ApiVersion { get; init; } = "v1";
+
+    public string Kind { get; init; } = "DeleteOptions";
+
+    public string PropagationPolicy { get; init; } = "Background";
+}
+
+internal sealed record Preconditions(string Uid);
+
 internal sealed record Deployment
 {
     public string ApiVersion { get; init; } = "apps/v1";
@@ -298,6 +310,7 @@ internal sealed record KubeconfigContext(string? Cluster, string? Namespace);
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectRequiredConstructorParameters = false)]
 [JsonSerializable(typeof(KubeStatus))]
 [JsonSerializable(typeof(Deployment))]
+[JsonSerializable(typeof(DeleteOptions))]
 [JsonSerializable(typeof(Service))]
 [JsonSerializable(typeof(KubeList<Pod>))]
 [JsonSerializable(typeof(KubeList<Service>))]

@@ -27,7 +27,7 @@ internal enum PodProgress
 /// <param name="Pod">The running pod.</param>
 internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitCode = Cli.ExitCode.Success, Pod? Pod = null)
 {
-    /// <summary>Whether the pod was refused for its sysctls, so that it is worth trying without.</summary>
+    /// <summary>Whether the pod was refused for its sysctls, or for the group that a stand-in adds, so that it is worth trying without.</summary>
     internal bool SysctlsForbidden { get; init; }
 
     /// <summary>Why the last attempt to pull the image failed; what follows only says that it is tried more seldom.</summary>
@@ -65,9 +65,13 @@ internal sealed record PodDiagnosis(PodProgress Progress, string Text, int ExitC
             return new PodDiagnosis(PodProgress.Blocked, $"Waiting for quota: {said}", Cli.ExitCode.Quota) { WantsRoom = true };
         return new PodDiagnosis(PodProgress.Failed, $"The cluster refuses the proxy pod: {said}", Cli.ExitCode.PodRefused)
         {
-            SysctlsForbidden = said.Contains("sysctl", StringComparison.OrdinalIgnoreCase),
+            SysctlsForbidden = NamesExtras(said),
         };
     }
+
+    /// <summary>Whether a refusal is about what a pod of ours can do without: sysctls, and the group that a stand-in adds.</summary>
+    internal static bool NamesExtras(string refusal) =>
+        refusal.Contains("sysctl", StringComparison.OrdinalIgnoreCase) || refusal.Contains("fsGroup", StringComparison.Ordinal);
 
     private static PodDiagnosis OfPod(Pod pod, string wanted)
     {

@@ -90,7 +90,10 @@ internal sealed class PodWatch(KubeClient client, IProxyWorkload workload, Actio
             {
                 if (now.WantsRoom)
                     await workload.MakeRoomAsync(cancellation);
-                blockedSince ??= DateTime.UtcNow;
+
+                // Those that give way to it may take minutes to end; what is said of it meanwhile is no verdict.
+                if (blockedSince is null || await workload.IsRoomComingAsync(cancellation))
+                    blockedSince = DateTime.UtcNow;
                 if (DateTime.UtcNow - blockedSince > BlockedLimit)
                     throw new UserError(now.ExitCode, $"{now.Text}; {BlockedLimit.TotalSeconds:0} seconds did not change that{(now.WantsRoom ? ", free resources or choose another namespace with --namespace" : "")}.");
             }

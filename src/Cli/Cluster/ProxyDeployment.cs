@@ -22,6 +22,15 @@ internal sealed record ProxyDeployment
     /// <summary>By this label the pods of a session are found.</summary>
     internal const string SessionLabel = "telepresence.io/session";
 
+    /// <summary>What an object of ours is for: <c>proxy</c>, <c>stand-in</c>.</summary>
+    internal const string ComponentLabel = "app.kubernetes.io/component";
+
+    /// <summary>The label of a node that says what its processor is.</summary>
+    internal const string ArchitectureLabel = "kubernetes.io/arch";
+
+    /// <summary>The processor that the image is built for.</summary>
+    internal const string Architecture = "amd64";
+
     private const long ProxyUser = 7777;
 
     /// <summary>How long a pod that we make is waited for: images are large and registries far.</summary>
@@ -98,7 +107,7 @@ internal sealed record ProxyDeployment
         Dictionary<string, string> labels = new()
         {
             ["app.kubernetes.io/name"] = "telepresence",
-            ["app.kubernetes.io/component"] = "proxy",
+            [ComponentLabel] = "proxy",
             ["app.kubernetes.io/managed-by"] = "telepresence",
             ["app.kubernetes.io/version"] = ProductVersion.Text,
             [SessionLabel] = Session ?? Name,
@@ -135,7 +144,7 @@ internal sealed record ProxyDeployment
         AutomountServiceAccountToken = LikeAnyPod ? null : false,
         EnableServiceLinks = LikeAnyPod,
         ServiceAccountName = ServiceAccount,
-        NodeSelector = new() { ["kubernetes.io/os"] = "linux" },
+        NodeSelector = new() { ["kubernetes.io/os"] = "linux", [ArchitectureLabel] = Architecture },
         TerminationGracePeriodSeconds = 2,
         SecurityContext = new PodSecurityContext
         {

@@ -15,6 +15,7 @@ namespace Telepresence.Cli.Cluster;
 internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<string> progress, FileLog log) : ILinkSource
 {
     private volatile Pod? _pod;
+    private volatile bool _tookOver;
     private volatile UserError? _refusal;
     private volatile string? _lastLinkEnd;
 
@@ -27,6 +28,12 @@ internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<
     /// <summary>Why the last link ended or did not begin.</summary>
     internal string? LastLinkEnd => _lastLinkEnd;
 
+    /// <summary>
+    /// Whether <see cref="TakeOverAsync"/> is called by who starts the pod, when everything is ready for the requests that then come.
+    /// Otherwise that is done as soon as the pod runs.
+    /// </summary>
+    internal bool TakesOverLate { get; init; }
+
     /// <summary>Makes, finds or swaps the Deployment and waits until its pod runs.</summary>
     /// <exception cref="UserError">It cannot.</exception>
     /// <exception cref="KubeException">The API server refuses.</exception>
@@ -37,12 +44,21 @@ internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<
             await workload.MakeAsync(cancellation);
             await WaitAsync(cancellation);
         }
-        catch (Exception fault) when (workload.AsksForSysctls && (fault is SysctlsForbiddenException || (fault is KubeException { Status: 403 or 422 } && fault.Message.Contains("sysctl", StringComparison.OrdinalIgnoreCase))))
+        catch (Exception fault) when (workload.AsksForSysctls && (fault is SysctlsForbiddenException || (fault is KubeException { Status: 403 or 422 } && PodDiagnosis.NamesExtras(fault.Message))))
         {
-            log.Write($"the cluster forbids sysctls, doing without: {fault.Message}");
+            log.Write($"the cluster forbids sysctls or a group, doing without: {fault.Message}");
             await workload.MakeWithoutSysctlsAsync(cancellation);
             await WaitAsync(cancellation);
         }
+    }
+
+    /// <summary>From now on this pod alone serves: a swapped Deployment is scaled down only here.</summary>
+    /// <exception cref="UserError">The Deployment is somebody else's by now.</exception>
+    /// <exception cref="KubeException">The API server refuses.</exception>
+    internal async Task TakeOverAsync(CancellationToken cancellation)
+    {
+        await workload.TakeOverAsync(cancellation);
+        _tookOver = true;
     }
 
     /// <summary>Waits for a pod that runs, making the Deployment anew if somebody deleted it.</summary>
@@ -82,6 +98,9 @@ internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<
             await kube.EnsureAsync(cancellation);
             PortForwardLink link = await PortForwardLink.OpenAsync(kube.Client, workload.Namespace, pod, workload.Port, cancellation);
             _ = NoteEndAsync(link);
+
+            // The API server can be reached, perhaps after an outage in which this session looked dead.
+            workload.BeatSoon();
             return link.Descriptor;
         }
         catch (UserError error)
@@ -107,7 +126,8 @@ internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<
     private async Task WaitAsync(CancellationToken cancellation)
     {
         _pod = await new PodWatch(kube.Client, workload, progress).WaitAsync(cancellation);
-        await workload.TakeOverAsync(cancellation);
+        if (!TakesOverLate || _tookOver)
+            await TakeOverAsync(cancellation);
     }
 
     private async Task ThrowIfLostAsync(string pod, CancellationToken cancellation)

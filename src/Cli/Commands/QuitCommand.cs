@@ -19,12 +19,28 @@ internal static class QuitCommand
             await DaemonLauncher.WaitForEndAsync();
         else if (Posix.geteuid() == 0)
             await UndoLeftoversAsync();
-        foreach (string sentence in await SessionJournals.UndoDeadAsync(InvokingUser.Resolve(), SessionJournals.LongestUndo, CancellationToken.None))
+        foreach (string sentence in await UndoSessionsAsync(InvokingUser.Resolve()))
             terminal.Note(sentence);
         terminal.Say(stopDaemons ? "Telepresence Daemons quitting...done" : wasConnected ? "Disconnected" : "Not connected");
         if (answer?.Text is { Length: > 0 } left)
             terminal.Note(left);
         return ExitCode.Success;
+    }
+
+    // The user's journals are the user's to write: what stands in them is not for root to do.
+    private static async Task<IReadOnlyList<string>> UndoSessionsAsync(InvokingUser user)
+    {
+        if (user.Uid == Posix.geteuid())
+            return await SessionJournals.UndoDeadAsync(user, SessionJournals.LongestUndo, CancellationToken.None);
+        if (SessionPlaces.JournalFiles(user).Count == 0)
+            return [];
+        (string program, string[] arguments) = SelfProgram.Command("session-undo", "--all");
+        ProcessStartInfo start = user.StartInfo(program, arguments);
+        start.RedirectStandardOutput = true;
+        using Process undo = Process.Start(start)!;
+        string left = await undo.StandardOutput.ReadToEndAsync();
+        await undo.WaitForExitAsync();
+        return left.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
     private static async Task<Message?> AskAsync()

@@ -64,6 +64,6 @@ internal sealed record ConnectRequest
     /// <summary>Whether the connection that <paramref name="present"/> made is what this asks for.</summary>
     internal bool IsSameAs(ConnectRequest present) =>
         User.Uid == present.User.Uid
-        && Target with { Kubeconfig = null } == present.Target with { Kubeconfig = null }
+        && Target with { Kubeconfig = null, Variable = null } == present.Target with { Kubeconfig = null, Variable = null }
         && Options.IsCoveredBy(present.Options);
 }

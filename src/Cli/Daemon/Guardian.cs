@@ -23,8 +23,28 @@ internal sealed class Guardian : IDisposable
     /// <param name="arguments">This program's arguments for undoing.</param>
     internal static Guardian Start(params string[] arguments)
     {
+        (string program, string[] line) = Line(arguments);
+        return Start(new ProcessStartInfo(program, line));
+    }
+
+    /// <summary>Starts a guardian that undoes as a user, with that user's environment.</summary>
+    /// <param name="user">Whose.</param>
+    /// <param name="arguments">This program's arguments for undoing.</param>
+    internal static Guardian Start(InvokingUser user, params string[] arguments)
+    {
+        (string program, string[] line) = Line(arguments);
+        return Start(user.StartInfo(program, line));
+    }
+
+    private static (string Program, string[] Line) Line(string[] arguments)
+    {
         (string program, string[] rest) = SelfProgram.Command(arguments);
-        ProcessStartInfo start = new("/bin/sh", ["-c", Script, "telepresence-guardian", program, .. rest]) { RedirectStandardInput = true };
+        return ("/bin/sh", ["-c", Script, "telepresence-guardian", program, .. rest]);
+    }
+
+    private static Guardian Start(ProcessStartInfo start)
+    {
+        start.RedirectStandardInput = true;
         return new Guardian(Process.Start(start)!);
     }
 

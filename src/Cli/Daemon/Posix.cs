@@ -100,6 +100,18 @@ internal static unsafe partial class Posix
         }
     }
 
+    /// <summary>Opens a device for reading and writing; not inherited.</summary>
+    /// <exception cref="IOException">The kernel refused.</exception>
+    internal static FileDescriptor OpenForUse(string device)
+    {
+        const int readWrite = 2, closeOnExec = 0x80000;
+        fixed (byte* path = Encoding.UTF8.GetBytes(device + '\0'))
+        {
+            int fd = open(path, readWrite | closeOnExec);
+            return fd >= 0 ? new FileDescriptor(fd) : throw Failure(device);
+        }
+    }
+
     /// <summary>Whether this process is in the foreground of its terminal, to which the terminal's keys send their signals.</summary>
     internal static bool IsInForeground()
     {

@@ -5,8 +5,7 @@ namespace Telepresence.Cli.Launch;
 
 /// <summary>Runs the user's command in namespaces of its own.</summary>
 /// <param name="holder">Holds them.</param>
-/// <param name="user">Whose command it is.</param>
-internal sealed class NamespaceHost(HolderClient holder, InvokingUser user) : ITreeHost
+internal sealed class NamespaceHost(HolderClient holder) : ITreeHost
 {
     private readonly Lock _lock = new();
     private readonly List<int> _early = [];
@@ -35,9 +34,7 @@ internal sealed class NamespaceHost(HolderClient holder, InvokingUser user) : IT
         {
             Command = command,
             Environment = variables,
-            Uid = user.Uid,
-            Gid = user.Gid,
-            Groups = UserGroups.Of(user),
+            Directory = directory,
         };
         if (!Console.IsInputRedirected)
             holder.CommandStopped = stopped => _ = holder.StopWith(stopped);

@@ -10,7 +10,7 @@ internal static class SessionFinder
     /// <summary>Asks every session to describe itself; one that does not answer is left out.</summary>
     internal static async Task<IReadOnlyList<SessionDescription>> ListAsync(InvokingUser user)
     {
-        IEnumerable<Task<SessionDescription?>> asking = Sockets(user).Select(static async path => (await AskAsync(path, MessageKind.Describe))?.Session);
+        IEnumerable<Task<SessionDescription?>> asking = SessionPlaces.ControlSockets(user).Select(async path => (await AskAsync(user, path, MessageKind.Describe))?.Session);
         return [.. (await Task.WhenAll(asking)).OfType<SessionDescription>().OrderBy(static session => session.Pid)];
     }
 
@@ -21,9 +21,9 @@ internal static class SessionFinder
     internal static async Task<SessionEntry> EnterAsync(InvokingUser user, string? name)
     {
         List<(string Path, SessionDescription Session)> found = [];
-        foreach (string path in Sockets(user))
+        foreach (string path in SessionPlaces.ControlSockets(user))
         {
-            if ((await AskAsync(path, MessageKind.Describe))?.Session is { } session && (name is null || session.Name == name))
+            if ((await AskAsync(user, path, MessageKind.Describe))?.Session is { } session && (name is null || session.Name == name))
                 found.Add((path, session));
         }
 
@@ -36,25 +36,18 @@ internal static class SessionFinder
 
         if (found.Count > 1)
             throw new UserError(ExitCode.NoSession, $"there are several sessions ({string.Join(", ", found.Select(static session => session.Session.Name))}); choose one with --session NAME.");
-        return (await AskAsync(found[0].Path, MessageKind.Enter))?.Entry
+        return (await AskAsync(user, found[0].Path, MessageKind.Enter))?.Entry
             ?? throw new UserError(ExitCode.NoSession, $"session {found[0].Session.Name} is not ready, or just ending; try again.");
     }
 
-    private static IEnumerable<string> Sockets(InvokingUser user)
-    {
-        string sessions = SessionPlaces.Sessions(user);
-        return Directory.Exists(sessions)
-            ? Directory.GetDirectories(sessions).Select(static directory => Path.Combine(directory, SessionPlaces.ControlSocket)).Where(File.Exists)
-            : [];
-    }
-
-    private static async Task<Message?> AskAsync(string path, MessageKind question)
+    // What answers says which program is to run with which variables: it must be the user's own, or root's.
+    private static async Task<Message?> AskAsync(InvokingUser user, string path, MessageKind question)
     {
         using CancellationTokenSource limit = new(AnswerLimit);
         try
         {
             await using ControlConnection? connection = ControlConnection.TryConnect(path);
-            if (connection is null)
+            if (connection is null || !connection.PeerIs(user.Uid))
                 return null;
             await connection.SendAsync(new Message { Kind = question }, limit.Token);
             return await connection.ReceiveAsync(limit.Token);

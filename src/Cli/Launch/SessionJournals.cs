@@ -19,6 +19,18 @@ internal static class SessionJournals
         return left.Count == 0 ? ExitCode.Success : ExitCode.ApiError;
     }
 
+    /// <summary>
+    /// What root has done by a process that is the user's, because the journals are: <c>telepresence session-undo --all</c>. Prints a sentence
+    /// for each thing that could not be taken back.
+    /// </summary>
+    internal static async Task<int> UndoAllCommandAsync()
+    {
+        IReadOnlyList<string> left = await UndoDeadAsync(InvokingUser.Resolve(), LongestUndo, CancellationToken.None);
+        foreach (string sentence in left)
+            Console.Out.WriteLine(sentence.ReplaceLineEndings(" "));
+        return left.Count == 0 ? ExitCode.Success : ExitCode.ApiError;
+    }
+
     /// <summary>Undoes what the journals of dead sessions hold.</summary>
     /// <returns>A sentence for each thing that could not be taken back.</returns>
     internal static async Task<IReadOnlyList<string>> UndoDeadAsync(InvokingUser user, TimeSpan limit, CancellationToken cancellation)

@@ -52,7 +52,7 @@ internal static class SessionPlaces
                 Directory.CreateDirectory(part, DaemonPaths.Private);
 
                 // /tmp is everybody's: whoever made the directory first could read what is put there.
-                if (Posix.OwnerOf(part) != Posix.geteuid() || File.GetUnixFileMode(part) != DaemonPaths.Private || new FileInfo(part).LinkTarget is not null)
+                if (!IsPrivate(part, Posix.geteuid()))
                     throw new UserError(ExitCode.DaemonStart, $"{part} must be a directory that belongs to {user.Name} and that nobody else may enter; remove it, or set XDG_RUNTIME_DIR.");
             }
         }
@@ -62,12 +62,43 @@ internal static class SessionPlaces
         }
     }
 
+    /// <summary>The control sockets of the user's sessions. What is in a directory that somebody else made, or could reach into, is no session.</summary>
+    internal static IReadOnlyList<string> ControlSockets(InvokingUser user)
+    {
+        string sessions = Sessions(user);
+        if (!Directory.Exists(sessions) || !IsUsers(Path.GetDirectoryName(sessions)!) || !IsUsers(sessions))
+            return [];
+        return
+        [
+            .. from directory in Directory.GetDirectories(sessions)
+               let socket = Path.Combine(directory, ControlSocket)
+               where IsUsers(directory) && File.Exists(socket)
+               select socket,
+        ];
+
+        bool IsUsers(string directory)
+        {
+            try
+            {
+                return IsPrivate(directory, user.Uid);
+            }
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+            {
+                // It has just ended, or is not this user's to look into.
+                return false;
+            }
+        }
+    }
+
     /// <summary>The journal of a session.</summary>
     internal static string Journal(InvokingUser user, string id) => Path.Combine(Journals(user), id + JournalSuffix);
 
     /// <summary>The journals of all sessions of the user, those of the living too.</summary>
     internal static IReadOnlyList<string> JournalFiles(InvokingUser user) =>
         Directory.Exists(Journals(user)) ? Directory.GetFiles(Journals(user), "*" + JournalSuffix) : [];
+
+    private static bool IsPrivate(string directory, uint uid) =>
+        Posix.OwnerOf(directory) == uid && File.GetUnixFileMode(directory) == DaemonPaths.Private && new FileInfo(directory).LinkTarget is null;
 
     private static string Journals(InvokingUser user) => Path.Combine(Path.GetDirectoryName(DaemonPaths.UserJournal(user))!, "sessions");
 }

@@ -115,5 +115,5 @@ internal sealed class TreeMethod : IAsyncDisposable
     }
 
     private static async Task<NamespaceHost> StartAsync(bool network, InvokingUser user, FileLog log, CancellationToken cancellation) =>
-        new(await HolderClient.StartAsync(new HolderOptions { Network = network, Environment = user.Environment, Log = log.Write }, cancellation), user);
+        new(await HolderClient.StartAsync(new HolderOptions { Network = network, Environment = user.Environment, Log = log.Write }, cancellation));
 }

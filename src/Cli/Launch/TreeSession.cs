@@ -223,6 +223,7 @@ internal sealed class TreeSession : IAsyncDisposable
         }
 
         WriteEnvironmentFiles(pod);
+        await _clock.TimeAsync("takeover", _pod.TakeOverAsync(cancellation));
         Announce(pod);
         _server = ControlServer.Start(Path.Combine(_directory, SessionPlaces.ControlSocket), _user.Uid, ServeAsync, _log);
     }
@@ -254,7 +255,10 @@ internal sealed class TreeSession : IAsyncDisposable
         _log.Write($"version {ProductVersion.Text}, context {_target!.Context}, namespace {_target.Namespace}, server {_target.Server}");
         WorkloadContext context = new(_kube!.Client, _journal!, _target, $"{_user.Name}@{System.Environment.MachineName}", ProxyDeployment.HashOf(_key), Tell, _log);
         _workload = _options.ToWorkload(_user).Prepare(context);
-        _pod = new ProxyPod(_kube, _workload, Tell, _log);
+        _pod = new ProxyPod(_kube, _workload, Tell, _log) { TakesOverLate = true };
+
+        // From the first moment: a pod may be long in coming, and nobody shall take the Deployment for abandoned meanwhile.
+        _ = LoseWithAsync(_workload.KeepAsync(_stopping.Token));
         await _clock.TimeAsync("pod", _pod.StartAsync(cancellation));
         _session = new PodSession(_engine, _pod, _key, _target.Namespace, Tell, _log)
         {
@@ -263,7 +267,6 @@ internal sealed class TreeSession : IAsyncDisposable
             Lost = reason => _lost.TrySetResult($"The session with pod {_pod.Name} is over: {reason}"),
         };
         await _clock.TimeAsync("session", _session.StartAsync(cancellation));
-        _ = LoseWithAsync(_workload.KeepAsync(_stopping.Token));
     }
 
     private async Task LoseWithAsync(Task<string> ending)

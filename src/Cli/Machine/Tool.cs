@@ -1,17 +1,22 @@
 using System.Diagnostics;
 using System.Text;
 
+using Telepresence.Cli.Daemon;
+
 namespace Telepresence.Cli.Machine;
 
 /// <summary>Runs a small system tool to its end.</summary>
 internal static class Tool
 {
+    // Those of NixOS and Guix, which have none of the others, belong to root as well.
+    private const string SystemDirectories = "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin:/run/current-system/profile/sbin:/run/current-system/profile/bin";
+
     // None of them has more to do than ask the kernel or a local service; one that hangs (a bus that does not answer) must not keep
     // the rest from being undone.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 
     /// <summary>Runs <paramref name="program"/> and gives what it printed.</summary>
-    /// <param name="program">Name, looked up in the system's own directories, and in PATH for systems that have others.</param>
+    /// <param name="program">Name, looked up as <see cref="Find"/> does.</param>
     /// <param name="arguments">Arguments, one each.</param>
     /// <param name="input">What it reads, or null.</param>
     /// <param name="cancellation">Ends the tool.</param>
@@ -94,13 +99,13 @@ internal static class Tool
         }
     }
 
-    /// <summary>The full path of a tool.</summary>
+    /// <summary>The full path of a tool: in the system's own directories, and for whoever is not root in PATH as well.</summary>
     /// <exception cref="IOException">It is not installed.</exception>
     internal static string Find(string program)
     {
-        // PATH last: where sudo keeps the user's own, what lies in it must not become root's tools.
-        string path = Environment.GetEnvironmentVariable("PATH") ?? "";
-        foreach (string directory in $"/usr/sbin:/usr/bin:/sbin:/bin:{path}".Split(':', StringSplitOptions.RemoveEmptyEntries))
+        // Where sudo keeps the user's own PATH, what lies in it must not become root's tools.
+        string path = Posix.geteuid() == 0 ? "" : Environment.GetEnvironmentVariable("PATH") ?? "";
+        foreach (string directory in $"{SystemDirectories}:{path}".Split(':', StringSplitOptions.RemoveEmptyEntries))
         {
             string candidate = Path.Combine(directory, program);
             if (File.Exists(candidate))

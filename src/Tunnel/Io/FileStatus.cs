@@ -17,7 +17,7 @@ internal enum FileKind
 /// <summary>What statx(2) says about a file, of which .NET tells only a part: above all, whether opening it could wait for ever.</summary>
 internal readonly unsafe partial record struct FileStatus
 {
-    private const int CurrentDirectory = -100, NoFollow = 0x100, BasicStats = 0x7ff;
+    private const int CurrentDirectory = -100, NoFollow = 0x100, EmptyPath = 0x1000, BasicStats = 0x7ff;
     private const int TypeMask = 0xf000, RegularType = 0x8000, DirectoryType = 0x4000, LinkType = 0xa000;
 
     private static readonly nint Statx = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 291 : 332;
@@ -47,12 +47,18 @@ internal readonly unsafe partial record struct FileStatus
     /// <param name="follow">Whether a link at the end of the path is followed.</param>
     /// <param name="status">The answer.</param>
     /// <returns>0, or the errno.</returns>
-    internal static int Read(string path, bool follow, out FileStatus status)
+    internal static int Read(string path, bool follow, out FileStatus status) => Read(CurrentDirectory, path, follow ? 0 : NoFollow, out status);
+
+    /// <summary>Asks the kernel about a file that is open.</summary>
+    /// <returns>0, or the errno.</returns>
+    internal static int Read(FileDescriptor file, out FileStatus status) => Read(file.Number, "", EmptyPath, out status);
+
+    private static int Read(int directory, string path, int flags, out FileStatus status)
     {
         Record record = default;
         nint result;
         fixed (byte* at = Encoding.UTF8.GetBytes(path + '\0'))
-            result = syscall(Statx, CurrentDirectory, at, follow ? 0 : NoFollow, BasicStats, &record);
+            result = syscall(Statx, directory, at, flags, BasicStats, &record);
         status = default;
         if (result != 0)
             return Libc.Errno;

@@ -25,7 +25,8 @@ public readonly record struct LinkAdmission(
 /// <remarks>
 /// A door that was given no key's hash, because nobody made this pod for one client, takes the key of the first client and keeps to it
 /// for as long as a session of that client has a link. A client with another key comes in when none has, and ends what the first one left.
-/// Whoever can reach the door at all (it is on the pod's loopback) may forward ports to this pod, and is as good a first client as any other.
+/// The door is on the pod's loopback: whoever reaches it may forward ports to this pod, or is a program of the pod itself, and is as good a
+/// first client as any other. That holds for a network of the pod's own, not for its node's.
 /// </remarks>
 public sealed class MuxAcceptor
 {
@@ -78,8 +79,15 @@ public sealed class MuxAcceptor
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(hello.Key, hash);
         bool known = _keyHash is not null && CryptographicOperations.FixedTimeEquals(hash, _keyHash);
-        if (!known && _takesFirstKey)
-            known = TryAdopt(hash, now);
+        if (!known && _takesFirstKey && !HasLink)
+        {
+            // Looked at first: a hello that cannot be taken must not cost another client its sessions.
+            if (hello.Resuming || hello.Received != 0)
+                return Refuse(refusal, HelloRefusal.UnknownSession, Lost);
+            Adopt(hash, now);
+            known = true;
+        }
+
         if (!known)
             return Refuse(refusal, HelloRefusal.BadKey, _takesFirstKey ? InUse : "wrong session key: this proxy was started by another client; quit and connect again");
 
@@ -87,7 +95,7 @@ public sealed class MuxAcceptor
         if (!_sessions.TryGetValue(hello.SessionId, out MuxSession? session))
         {
             if (hello.Resuming)
-                return Refuse(refusal, HelloRefusal.UnknownSession, "session lost: the proxy was restarted or waited too long; quit and connect again");
+                return Refuse(refusal, HelloRefusal.UnknownSession, Lost);
             if (_sessions.Count >= _maxSessions)
             {
                 string reason = string.Create(
@@ -106,7 +114,8 @@ public sealed class MuxAcceptor
         };
     }
 
-    private const string InUse = "wrong session key: another client uses this proxy at present; wait until it has ended";
+    private const string InUse = "wrong session key: another client uses this proxy at present; wait until it has ended",
+        Lost = "session lost: the proxy was restarted or waited too long; quit and connect again";
 
     internal static string WrongVersion(string client, string proxy) =>
         $"wrong version: client {client}, proxy {proxy}; use the same version of both";
@@ -114,15 +123,14 @@ public sealed class MuxAcceptor
     private LinkAdmission Refuse(Span<byte> refusal, HelloRefusal code, string reason) =>
         new(HelloParse.Bad, null, 0, Welcome.WriteRefusal(refusal, _options.Version, code, reason), code, reason);
 
+    private bool HasLink => _sessions.Values.Any(static session => session.IsLinkUp && session.State != SessionState.Ended);
+
     // The sessions that another client left without a link wait for nobody any more.
-    private bool TryAdopt(ReadOnlySpan<byte> hash, long now)
+    private void Adopt(ReadOnlySpan<byte> hash, long now)
     {
-        if (_sessions.Values.Any(static session => session.IsLinkUp && session.State != SessionState.Ended))
-            return false;
         foreach (MuxSession session in _sessions.Values)
             session.End("another client uses this proxy now", now);
         _keyHash = hash.ToArray();
-        return true;
     }
 
     private void ForgetEnded()

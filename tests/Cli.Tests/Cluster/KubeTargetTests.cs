@@ -27,6 +27,15 @@ public sealed class KubeTargetTests
     public void A_context_without_a_server_is_refused(string view) =>
         Assert.Equal(ExitCode.Kubeconfig, Assert.Throws<UserError>(() => KubeTarget.Parse(view, null, null)).ExitCode);
 
+    [Fact]
+    public void A_context_that_leads_elsewhere_by_now_is_not_taken_for_the_same_cluster()
+    {
+        KubeTarget target = KubeTarget.Parse(View, null, null);
+
+        target.CheckLeadsTo("https://api.example.com:6443/");
+        Assert.Contains("and not to https://other.example.com", Assert.Throws<IOException>(() => target.CheckLeadsTo("https://other.example.com")).Message, StringComparison.Ordinal);
+    }
+
     // Texts of kubectl 1.32 and 1.36.
     [Theory]
     [InlineData("error: current-context must exist in order to minify\n", ExitCode.Kubeconfig, "--kubeconfig")]

@@ -33,13 +33,12 @@ internal static class SessionHelper
             }
 
             InvokingUser user = InvokingUser.Resolve();
-            IReadOnlyList<uint> groups = UserGroups.Of(user);
             if (Environment.GetEnvironmentVariable("SUDO_UID") is not null)
                 Privileges.DropTo(user);
             string note = Path.Combine(directory, "holder");
             File.Delete(note); // perhaps another user's, who had a session before
             File.WriteAllText(note, $"{holder.Id} {holder.Rootless}");
-            LaunchSpec spec = new() { Command = command, Environment = Variables(), Uid = user.Uid, Gid = user.Gid, Groups = groups };
+            LaunchSpec spec = new() { Command = command, Environment = Variables() };
             TaskCompletionSource<LaunchedCommand> started = new();
             using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
             {
@@ -113,19 +112,9 @@ internal static class JoinHelper
         string[] holder = File.ReadAllText(Path.Combine(directory, "holder")).Split(' ');
         InvokingUser user = InvokingUser.Resolve();
         IReadOnlyList<string> line = HolderJoin.CommandLine(
-            int.Parse(holder[0], CultureInfo.InvariantCulture), bool.Parse(holder[1]), network: true, user.Uid, user.Gid, UserGroups.Of(user), Environment.CurrentDirectory, command);
+            int.Parse(holder[0], CultureInfo.InvariantCulture), bool.Parse(holder[1]), network: true, HolderUser.Of(user), Environment.CurrentDirectory, command);
         ChildProcess.Become(line[0], line, InvokingUser.CurrentEnvironment());
         return 1;
-    }
-}
-
-internal static class ProbeHelper
-{
-    internal static async Task<int> RunAsync()
-    {
-        HolderCapabilities found = await HolderCapabilities.ProbeAsync(default);
-        Console.WriteLine($"{found.Network} {found.Mounts} {found.Reason}");
-        return 0;
     }
 }
 

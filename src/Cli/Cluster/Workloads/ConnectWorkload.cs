@@ -84,7 +84,7 @@ internal sealed class ConnectWorkload(KubeClient client, Journal journal, KubeTa
     private async Task CreateAsync(bool withSysctls, CancellationToken cancellation)
     {
         _made = template with { Name = ProxyDeployment.NewName(), WithSysctls = withSysctls };
-        _change = new DeploymentChange(target.Namespace, Name, target.Context, target.Server, target.Kubeconfig) { Client = client, Object = Deployment.ToObject() };
+        _change = new DeploymentChange(target.Namespace, Name, target.Context, target.Server, target.Kubeconfig) { KubeconfigVariable = target.Variable, Client = client, Object = Deployment.ToObject() };
         await journal.ApplyAsync(_change, cancellation);
         log.Write($"deployment {Name} with image {Image} made in namespace {Namespace}");
     }

@@ -17,6 +17,9 @@ internal sealed record DeploymentView(JsonObject Object)
     /// <summary>The spec of its pods.</summary>
     internal JsonObject PodSpec => Object["spec"]!["template"]!["spec"]!.AsObject();
 
+    /// <summary>How long its pods may take to end.</summary>
+    internal TimeSpan GracePeriod => TimeSpan.FromSeconds(PodSpec["terminationGracePeriodSeconds"] is JsonValue value && value.TryGetValue(out int seconds) ? seconds : 30);
+
     /// <summary>Label selector of its pods, as a query has it.</summary>
     internal string PodSelector => PodSelectorText.Of(Object["spec"]!["selector"]!.AsObject());
 

@@ -19,10 +19,10 @@ namespace Telepresence.Cli.Cluster.Workloads;
 internal sealed record Hold(string Session, string Owner, DateTimeOffset Since, DateTimeOffset? Heard, string? StandIn = null, int? Replicas = null)
 {
     internal const string SessionKey = "telepresence.io/held-session", OwnerKey = "telepresence.io/held-by", SinceKey = "telepresence.io/held-since",
-        HeardKey = "telepresence.io/held-heard", StandInKey = "telepresence.io/stand-in", ReplicasKey = "telepresence.io/replicas";
+        HeardKey = "telepresence.io/held-heard", StandInKey = "telepresence.io/stand-in", ReplicasKey = "telepresence.io/replicas", UidKey = "telepresence.io/held-uid";
 
     /// <summary>Every annotation that a hold may write.</summary>
-    internal static readonly string[] Keys = [SessionKey, OwnerKey, SinceKey, HeardKey, StandInKey, ReplicasKey];
+    internal static readonly string[] Keys = [SessionKey, OwnerKey, SinceKey, HeardKey, StandInKey, ReplicasKey, UidKey];
 
     /// <summary>A holder that was not heard for so long is dead: four heartbeats.</summary>
     internal static readonly TimeSpan StaleAfter = TimeSpan.FromSeconds(120);
@@ -30,16 +30,27 @@ internal sealed record Hold(string Session, string Owner, DateTimeOffset Since, 
     /// <summary>How often a holder says that it lives.</summary>
     internal static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(30);
 
+    /// <summary>The object that it was written on, where that is known: a copy of its YAML is held by nobody.</summary>
+    internal string? Uid { get; init; }
+
     /// <summary>Reads it from an object, or null when nobody holds that.</summary>
     internal static Hold? Of(JsonObject item)
     {
         if (item["metadata"]?["annotations"] is not JsonObject annotations || Text(annotations, SessionKey) is not { Length: > 0 } session)
             return null;
+        string? uid = Text(annotations, UidKey);
+        if (uid is not null && uid != (string?)item["metadata"]!["uid"])
+            return null;
         return new Hold(session, Text(annotations, OwnerKey) ?? "somebody", Time(annotations, SinceKey) ?? DateTimeOffset.UnixEpoch, Time(annotations, HeardKey), Text(annotations, StandInKey))
         {
             Replicas = int.TryParse(Text(annotations, ReplicasKey), NumberStyles.None, CultureInfo.InvariantCulture, out int replicas) ? replicas : null,
+            Uid = uid,
         };
     }
+
+    /// <summary>Whether an object carries anything of a hold, whoever's.</summary>
+    internal static bool HasTraces(JsonObject item) =>
+        item["metadata"]?["annotations"] is JsonObject annotations && Keys.Any(annotations.ContainsKey);
 
     /// <summary>As annotations.</summary>
     internal Dictionary<string, string> ToAnnotations()
@@ -56,6 +67,8 @@ internal sealed record Hold(string Session, string Owner, DateTimeOffset Since, 
             annotations[StandInKey] = StandIn;
         if (Replicas is { } replicas)
             annotations[ReplicasKey] = replicas.ToString(CultureInfo.InvariantCulture);
+        if (Uid is not null)
+            annotations[UidKey] = Uid;
         return annotations;
     }
 

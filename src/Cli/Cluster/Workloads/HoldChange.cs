@@ -14,7 +14,7 @@ namespace Telepresence.Cli.Cluster.Workloads;
 /// <param name="Session">The holder's session.</param>
 /// <param name="StandIn">Name of the Deployment that stands in for it, or null.</param>
 /// <param name="Context">Kubeconfig context of the cluster.</param>
-/// <param name="Server">URL of its API server, for messages.</param>
+/// <param name="Server">URL of its API server.</param>
 /// <param name="Kubeconfig">Kubeconfig file, or null for kubectl's own choice.</param>
 public sealed record HoldChange(string Namespace, string Name, string Session, string? StandIn, string Context, string Server, string? Kubeconfig)
     : ClusterChange(Namespace, Name, Context, Server, Kubeconfig)
@@ -29,13 +29,17 @@ public sealed record HoldChange(string Namespace, string Name, string Session, s
     [JsonIgnore]
     internal Hold? Hold { get; init; }
 
+    /// <summary>Watches a holder that looks dead.</summary>
+    [JsonIgnore]
+    internal HoldObserver? Observer { get; init; }
+
     private protected override Task MakeAsync(KubeClient client, CancellationToken cancellation) =>
-        new HeldDeployment(client, Namespace, Name).TakeAsync(Hold!, cancellation);
+        new HeldDeployment(client, Namespace, Name).TakeAsync(Hold!, Observer!, cancellation);
 
     private protected override async Task TakeBackAsync(KubeClient client, CancellationToken cancellation)
     {
         HeldDeployment held = new(client, Namespace, Name);
         await held.RestoreAsync(Session, cancellation);
-        await held.RemoveStandInAsync(StandIn, cancellation);
+        await held.RemoveStandInAsync(StandIn, Session, cancellation);
     }
 }

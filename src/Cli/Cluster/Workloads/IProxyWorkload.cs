@@ -5,7 +5,7 @@ namespace Telepresence.Cli.Cluster.Workloads;
 /// </summary>
 /// <remarks>
 /// <see cref="ProxyPod"/> calls, in this order: <see cref="MakeAsync"/>; while the pod does not come, <see cref="MakeRoomAsync"/>; when it
-/// runs, <see cref="TakeOverAsync"/>; when it is lost, <see cref="RemakeAsync"/> and the two others again. Everything that is made is
+/// runs, or when who started it is ready, <see cref="TakeOverAsync"/>; when it is lost, <see cref="RemakeAsync"/> and the two others again. Everything that is made is
 /// journaled before, and taken back by the journal.
 /// </remarks>
 internal interface IProxyWorkload
@@ -52,11 +52,22 @@ internal interface IProxyWorkload
     /// <summary>Something stands in the way of the pod (a quota, a full node); gives up what may help. Called again and again while it does.</summary>
     Task MakeRoomAsync(CancellationToken cancellation);
 
-    /// <summary>The pod runs: from now on it alone serves.</summary>
+    /// <summary>Whether others that give way to this pod are still about to end, so that nothing that stands in its way is final yet.</summary>
+    Task<bool> IsRoomComingAsync(CancellationToken cancellation) => Task.FromResult(false);
+
+    /// <summary>From now on the pod alone serves.</summary>
     Task TakeOverAsync(CancellationToken cancellation);
 
-    /// <summary>Says in the cluster, now and then, that this session lives, so that nobody takes the Deployment for abandoned.</summary>
+    /// <summary>
+    /// Says in the cluster, now and then, that this session lives, so that nobody takes the Deployment for abandoned. May be called before
+    /// <see cref="MakeAsync"/>: it begins as soon as there is something to say it on.
+    /// </summary>
     /// <returns>Why the Deployment is no longer this session's, as a sentence, should that happen.</returns>
     /// <exception cref="OperationCanceledException">The session ends; the usual way out.</exception>
     Task<string> KeepAsync(CancellationToken cancellation);
+
+    /// <summary>Says it at once, as after an outage. Any thread.</summary>
+    void BeatSoon()
+    {
+    }
 }

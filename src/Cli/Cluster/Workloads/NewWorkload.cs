@@ -14,8 +14,9 @@ internal sealed class NewWorkload : IProxyWorkload
 
     private readonly WorkloadContext _context;
     private readonly WorkloadRequest _request;
-    private readonly string _session = WorkloadRequest.NewSession();
+    private readonly HoldKeeper _keeper;
     private ProxyDeployment _deployment;
+    private DeploymentChange? _change;
     private bool _made;
 
     /// <summary>Prepares it.</summary>
@@ -23,6 +24,7 @@ internal sealed class NewWorkload : IProxyWorkload
     {
         _context = context;
         _request = request;
+        _keeper = new HoldKeeper(context, WorkloadRequest.NewSession());
         string name = request.Name ?? ProxyDeployment.NewName();
         _deployment = new ProxyDeployment
         {
@@ -32,7 +34,7 @@ internal sealed class NewWorkload : IProxyWorkload
             KeyHash = context.KeyHash,
             Owner = context.Owner,
             Since = DateTimeOffset.UtcNow,
-            Session = _session,
+            Session = Session,
             Labels = new Dictionary<string, string> { ["name"] = name, ["run"] = name },
             ServiceAccount = request.ServiceAccount,
             LikeAnyPod = true,
@@ -67,6 +69,8 @@ internal sealed class NewWorkload : IProxyWorkload
     /// <inheritdoc/>
     public bool Accepts(Pod pod) => true;
 
+    private string Session => _keeper.Session;
+
     /// <inheritdoc/>
     public async Task MakeAsync(CancellationToken cancellation)
     {
@@ -75,7 +79,13 @@ internal sealed class NewWorkload : IProxyWorkload
         if (_request.Exposed.Count > 0)
         {
             // First, so that the pod has its variables.
-            ServiceChange service = new(Namespace, Name, _context.Target.Context, _context.Target.Server, _context.Target.Kubeconfig) { Client = _context.Client, Session = _session, Object = ToService() };
+            ServiceChange service = new(Namespace, Name, _context.Target.Context, _context.Target.Server, _context.Target.Kubeconfig)
+            {
+                KubeconfigVariable = _context.Target.Variable,
+                Client = _context.Client,
+                Session = Session,
+                Object = ToService(),
+            };
             await _context.Journal.ApplyAsync(service, cancellation);
         }
 
@@ -94,14 +104,14 @@ internal sealed class NewWorkload : IProxyWorkload
     /// <inheritdoc/>
     public async Task MakeWithoutSysctlsAsync(CancellationToken cancellation)
     {
-        _deployment = _deployment with { WithSysctls = false, PodSession = $"{_session}-2" };
+        _deployment = _deployment with { WithSysctls = false, PodSession = $"{Session}-2" };
         if (!_made)
         {
             await CreateAsync(cancellation);
             return;
         }
 
-        await _context.Client.DeleteAsync(KubeRequest.DeleteDeployment(Namespace, Name), CancellationToken.None);
+        await ClusterChange.DeleteOwnAsync(_context.Client, KubeRequest.GetDeployment(Namespace, Name), KubeRequest.DeleteDeployment(Namespace, Name), Session, component: null, CancellationToken.None);
         await CreateAgainAsync(cancellation);
     }
 
@@ -121,26 +131,37 @@ internal sealed class NewWorkload : IProxyWorkload
     public Task TakeOverAsync(CancellationToken cancellation) => Task.CompletedTask;
 
     /// <inheritdoc/>
-    public Task<string> KeepAsync(CancellationToken cancellation) => new HoldKeeper(_context, _session).RunAsync(beatOn: Name, held: Name, cancellation);
+    public Task<string> KeepAsync(CancellationToken cancellation) => _keeper.RunAsync(beatOn: Name, held: Name, cancellation);
+
+    /// <inheritdoc/>
+    public void BeatSoon() => _keeper.BeatSoon();
 
     private async Task ReplaceAsync(CancellationToken cancellation)
     {
-        JsonObject? there = await new HeldDeployment(_context.Client, Namespace, Name).FindAsync(cancellation);
+        HeldDeployment deployment = new(_context.Client, Namespace, Name);
+        JsonObject? there = await deployment.FindAsync(cancellation);
+        string? dead = null;
         if (there is not null)
         {
             if (!IsOurs(there) || Hold.Of(there) is not { } hold)
                 throw new UserError(ExitCode.NotOurs, $"There is a Deployment {Name} in namespace {Namespace} that telepresence did not make, and that is not deleted; choose another name for --new-deployment, or use it with --deployment or --swap-deployment.");
-            if (!hold.IsStale(_context.Client.ServerTime))
+            if (!hold.IsStale(_context.Client.ServerTime) || await _context.Observer.LivesAsync(Name, hold, deployment.FindAsync, cancellation))
                 throw hold.Refusal(Name, Namespace);
+            dead = hold.Session;
         }
 
         JsonObject? service = await FindServiceAsync(cancellation);
-        if (service is not null && !IsOurs(service) && _request.Exposed.Count > 0)
+        Hold? exposed = service is not null && IsOurs(service) ? Hold.Of(service) : null;
+        if (service is not null && exposed is null && _request.Exposed.Count > 0)
             throw new UserError(ExitCode.NotOurs, $"There is a Service {Name} in namespace {Namespace} that telepresence did not make, and that is not deleted; choose another name for --new-deployment, or do without --expose.");
-        if (service is not null && IsOurs(service))
-            await _context.Client.DeleteAsync(KubeRequest.DeleteService(Namespace, Name), cancellation);
+
+        // The Service of a session that has just begun is there before its Deployment.
+        if (exposed is not null && exposed.Session != dead && !exposed.IsStale(_context.Client.ServerTime))
+            throw exposed.Refusal(Name, Namespace);
+        if (exposed is not null)
+            await _context.Client.DeleteAsync(KubeRequest.DeleteService(Namespace, Name), UidOf(service!), cancellation);
         if (there is not null)
-            await _context.Client.DeleteAsync(KubeRequest.DeleteDeployment(Namespace, Name), cancellation);
+            await _context.Client.DeleteAsync(KubeRequest.DeleteDeployment(Namespace, Name), UidOf(there), cancellation);
     }
 
     private async Task<JsonObject?> FindServiceAsync(CancellationToken cancellation)
@@ -157,33 +178,42 @@ internal sealed class NewWorkload : IProxyWorkload
 
     private async Task CreateAsync(CancellationToken cancellation)
     {
-        DeploymentChange change = new(Namespace, Name, _context.Target.Context, _context.Target.Server, _context.Target.Kubeconfig) { Client = _context.Client, Session = _session, Object = ToDeployment() };
-        await _context.Journal.ApplyAsync(change, cancellation);
+        _change = new DeploymentChange(Namespace, Name, _context.Target.Context, _context.Target.Server, _context.Target.Kubeconfig)
+        {
+            KubeconfigVariable = _context.Target.Variable,
+            Client = _context.Client,
+            Session = Session,
+            Object = ToDeployment(),
+        };
+        await _context.Journal.ApplyAsync(_change, cancellation);
         _made = true;
+        _keeper.Begin();
         _context.Log.Write($"deployment {Name} with image {Image} made in namespace {Namespace}");
     }
 
     // In the journal already, by its name and session.
-    private Task CreateAgainAsync(CancellationToken cancellation) => ClusterChange.LetFinishAsync(
+    private Task CreateAgainAsync(CancellationToken cancellation) => _change!.FinishAsync(
         _context.Client.SendAsync(KubeRequest.CreateDeployment(Namespace), ToDeployment(), KubeJson.Default.Deployment, CancellationToken.None), cancellation);
 
     private Deployment ToDeployment()
     {
         Deployment made = _deployment.ToObject();
-        foreach ((string key, string value) in _context.NewHold(_session).ToAnnotations())
+        foreach ((string key, string value) in _context.NewHold(Session).ToAnnotations())
             made.Metadata.Annotations![key] = value;
         return made;
     }
 
     private Service ToService() => new()
     {
-        Metadata = new ObjectMeta { Name = Name, Namespace = Namespace, Labels = _deployment.ToObject().Metadata.Labels },
+        Metadata = new ObjectMeta { Name = Name, Namespace = Namespace, Labels = _deployment.ToObject().Metadata.Labels, Annotations = _context.NewHold(Session).ToAnnotations() },
         Spec = new ServiceSpec
         {
             Selector = new() { ["run"] = Name, [ManagedBy] = Us },
             Ports = [.. _request.Exposed.Select(static port => new ServicePort(port.Number) { Name = string.Create(CultureInfo.InvariantCulture, $"{port.Protocol.ToLowerInvariant()}-{port.Number}"), Protocol = port.Protocol })],
         },
     };
+
+    private static string? UidOf(JsonObject item) => (string?)item["metadata"]!["uid"];
 
     private static bool IsOurs(JsonObject item) => (string?)item["metadata"]!["labels"]?[ManagedBy] == Us;
 }

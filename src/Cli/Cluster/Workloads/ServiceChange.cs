@@ -6,7 +6,7 @@ namespace Telepresence.Cli.Cluster.Workloads;
 /// <param name="Namespace">Namespace.</param>
 /// <param name="Name">Name.</param>
 /// <param name="Context">Kubeconfig context of the cluster.</param>
-/// <param name="Server">URL of its API server, for messages.</param>
+/// <param name="Server">URL of its API server.</param>
 /// <param name="Kubeconfig">Kubeconfig file, or null for kubectl's own choice.</param>
 public sealed record ServiceChange(string Namespace, string Name, string Context, string Server, string? Kubeconfig)
     : ClusterChange(Namespace, Name, Context, Server, Kubeconfig)
@@ -25,9 +25,6 @@ public sealed record ServiceChange(string Namespace, string Name, string Context
     private protected override Task MakeAsync(KubeClient client, CancellationToken cancellation) =>
         client.SendAsync(KubeRequest.CreateService(Namespace), Object!, KubeJson.Default.Service, CancellationToken.None);
 
-    private protected override async Task TakeBackAsync(KubeClient client, CancellationToken cancellation)
-    {
-        if (await IsOfSessionAsync(client, KubeRequest.GetService(Namespace, Name), Session, cancellation))
-            await client.DeleteAsync(KubeRequest.DeleteService(Namespace, Name), cancellation);
-    }
+    private protected override Task TakeBackAsync(KubeClient client, CancellationToken cancellation) =>
+        DeleteOwnAsync(client, KubeRequest.GetService(Namespace, Name), KubeRequest.DeleteService(Namespace, Name), Session, component: null, cancellation);
 }

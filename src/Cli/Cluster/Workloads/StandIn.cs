@@ -19,6 +19,12 @@ internal sealed record StandIn
     /// <summary>Where the token is mounted with which the pod restores; none of the original's volumes.</summary>
     internal const string RestoreMountPath = "/var/run/secrets/telepresence.io/restore";
 
+    /// <summary>What the component label of a stand-in and its rights says.</summary>
+    internal const string Component = "stand-in";
+
+    /// <summary>The annotation of a stand-in that names the original.</summary>
+    internal const string OriginalKey = "telepresence.io/stands-in-for";
+
     private const string RestoreVolume = "telepresence-restore";
     private const long ImageUser = 65532;
     private const int GraceSeconds = 10, ProxyPortTries = 100;
@@ -54,7 +60,7 @@ internal sealed record StandIn
     /// <summary>After how long without a client the pod restores the original.</summary>
     internal required TimeSpan RestoreAfter { get; init; }
 
-    /// <summary>Whether the pod asks for the safe sysctls.</summary>
+    /// <summary>Whether the pod asks for what some clusters forbid: the safe sysctls, and a group to read files with.</summary>
     internal bool WithSysctls { get; init; } = true;
 
     /// <summary>What the user should know about the copy: where it differs.</summary>
@@ -72,12 +78,13 @@ internal sealed record StandIn
     }
 
     /// <summary>Labels of what we make ourselves.</summary>
-    internal static JsonObject OwnLabels() => new()
+    internal static JsonObject OwnLabels(string session) => new()
     {
         ["app.kubernetes.io/name"] = "telepresence",
-        ["app.kubernetes.io/component"] = "stand-in",
+        [ProxyDeployment.ComponentLabel] = Component,
         ["app.kubernetes.io/managed-by"] = "telepresence",
         ["app.kubernetes.io/version"] = ProductVersion.Text,
+        [ProxyDeployment.SessionLabel] = session,
     };
 
     /// <summary>Whether original and stand-in must not run side by side: the original has to go first.</summary>
@@ -101,27 +108,50 @@ internal sealed record StandIn
         JsonObject template = spec["template"]!.AsObject();
         Child(Child(template, "metadata"), "labels")[ProxyDeployment.SessionLabel] = PodSession;
         JsonObject pod = template["spec"]!.AsObject();
+        ChooseNodes(pod, original);
         pod["terminationGracePeriodSeconds"] = Math.Min(GraceSeconds, Number(pod, "terminationGracePeriodSeconds") ?? GraceSeconds);
         JsonObject container = Each(pod, "containers").First(present => DeploymentView.NameOf(present) == Container);
         Port = ChoosePort(pod);
         Replace(container, original);
         KeepMemory(container);
-        Restrict(container, pod);
+        Restrict(container, pod, mayAddGroup: WithSysctls);
         if (WithSysctls && !Flag(pod, "hostNetwork"))
             AddSysctls(Child(pod, "securityContext"));
         AddRestoreToken(container, pod);
-        JsonObject annotations = [];
+        JsonObject annotations = new() { [OriginalKey] = original.Name };
         foreach ((string key, string value) in (Hold with { StandIn = null, Replicas = null }).ToAnnotations())
             annotations[key] = value;
-        JsonObject labels = OwnLabels();
-        labels[ProxyDeployment.SessionLabel] = Session;
         return new JsonObject
         {
             ["apiVersion"] = "apps/v1",
             ["kind"] = "Deployment",
-            ["metadata"] = new JsonObject { ["name"] = Name, ["namespace"] = (string?)original.Object["metadata"]!["namespace"], ["labels"] = labels, ["annotations"] = annotations },
+            ["metadata"] = new JsonObject { ["name"] = Name, ["namespace"] = (string?)original.Object["metadata"]!["namespace"], ["labels"] = OwnLabels(Session), ["annotations"] = annotations },
             ["spec"] = spec,
         };
+    }
+
+    // The proxy's image is for one kind of processor; the original's may be for several.
+    private static void ChooseNodes(JsonObject pod, DeploymentView original)
+    {
+        string? wanted = (string?)pod["nodeSelector"]?[ProxyDeployment.ArchitectureLabel];
+        JsonObject[] terms = pod["affinity"]?["nodeAffinity"]?["requiredDuringSchedulingIgnoredDuringExecution"] is JsonObject required ? [.. Each(required, "nodeSelectorTerms")] : [];
+        if (wanted is not (null or ProxyDeployment.Architecture) || (terms.Length > 0 && terms.All(static term => Each(term, "matchExpressions").Any(Excludes))))
+            throw new UserError(ExitCode.PodRefused, $"Deployment {original.Name} must run on nodes that are not {ProxyDeployment.Architecture} ({ProxyDeployment.ArchitectureLabel}), and the proxy's image runs on no others; it cannot be swapped.");
+        Child(pod, "nodeSelector")[ProxyDeployment.ArchitectureLabel] = ProxyDeployment.Architecture;
+
+        static bool Excludes(JsonObject expression)
+        {
+            if ((string?)expression["key"] != ProxyDeployment.ArchitectureLabel)
+                return false;
+            bool named = (expression["values"] as JsonArray ?? []).Any(static value => (string?)value == ProxyDeployment.Architecture);
+            return (string?)expression["operator"] switch
+            {
+                "In" => !named,
+                "NotIn" => named,
+                "DoesNotExist" => true,
+                _ => false,
+            };
+        }
     }
 
     private void Replace(JsonObject container, DeploymentView original)
@@ -159,7 +189,6 @@ internal sealed record StandIn
             ["after"] = (int)RestoreAfter.TotalSeconds,
             ["sessionKey"] = Hold.SessionKey,
             ["replicasKey"] = Hold.ReplicasKey,
-            ["keys"] = new JsonArray([.. Hold.Keys.Select(static key => (JsonNode)key)]),
         };
 
         // "$(NAME)" would be taken for a variable; none of these can hold one.
@@ -186,7 +215,7 @@ internal sealed record StandIn
 
     // As restricted as it can be and still read what the original read: its user and groups stay. An original that names no user runs as
     // its image's, often root; the proxy's image has its own, and gets at files for root alone through the pod's group.
-    private static void Restrict(JsonObject container, JsonObject pod)
+    private static void Restrict(JsonObject container, JsonObject pod, bool mayAddGroup)
     {
         JsonObject own = Child(container, "securityContext");
         JsonObject shared = Child(pod, "securityContext");
@@ -199,7 +228,7 @@ internal sealed record StandIn
         own["runAsNonRoot"] = user != 0;
         if ((string?)(own["seccompProfile"] ?? shared["seccompProfile"])?["type"] is null or "Unconfined")
             own["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" };
-        if (user is null && shared["fsGroup"] is null && NeedsGroup(container, pod))
+        if (mayAddGroup && user is null && shared["fsGroup"] is null && NeedsGroup(container, pod))
             shared["fsGroup"] = ImageUser;
     }
 

@@ -13,6 +13,12 @@ namespace Telepresence.Cli.Cluster.Workloads;
 /// <param name="Log">The session's log.</param>
 internal sealed record WorkloadContext(KubeClient Client, Journal Journal, KubeTarget Target, string Owner, string KeyHash, Action<string> Tell, FileLog Log)
 {
+    /// <summary>How long a holder that looks dead is watched: a heartbeat and some.</summary>
+    internal TimeSpan Observation { get; init; } = TimeSpan.FromSeconds(35);
+
+    /// <summary>Watches a holder that looks dead.</summary>
+    internal HoldObserver Observer => new(Observation, Tell);
+
     /// <summary>A hold of this owner, from now on.</summary>
     internal Hold NewHold(string session) => new(session, Owner, Client.ServerTime, Client.ServerTime);
 }

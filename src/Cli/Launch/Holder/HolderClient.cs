@@ -13,7 +13,7 @@ internal sealed record HolderOptions
     /// <summary>Whether the tree gets a network namespace; without, only a mount namespace (for volumes at their real paths).</summary>
     public bool Network { get; init; } = true;
 
-    /// <summary>The environment of the tools and of the holder itself.</summary>
+    /// <summary>The environment of the tools and of the holder itself; where sudo has started this process they get none of it.</summary>
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
 
     /// <summary>Is told, for a log, what the holder has to say.</summary>
@@ -88,9 +88,9 @@ internal sealed class HolderClient : IAsyncDisposable
         {
             return await StartAsync(options, rootless: false, cancellation);
         }
-        catch (UserError error) when (error.ExitCode == ExitCode.NoNamespace)
+        catch (UserError error) when (error.ExitCode == ExitCode.NoNamespace && HolderUser.Of(InvokingUser.Resolve()) is null)
         {
-            // Root in a container without rights may still be allowed what everybody is allowed.
+            // Root in a container without rights may still be allowed what everybody is allowed; but not to become another user there.
             try
             {
                 return await StartAsync(options, rootless: true, cancellation);
@@ -269,7 +269,7 @@ internal sealed class HolderClient : IAsyncDisposable
         }
 
         // A holder that was killed has left its tree; one that somebody has stopped cannot end it.
-        if (_namespace is { } left && !await TreeProcesses.EndAsync(left))
+        if (_namespace is { } left && !await TreeProcesses.EndAsync(left, Id))
             _options.Log?.Invoke("some processes of the tree could not be ended");
         await ((Task)_start.Process.Exited).WaitAsync(EndLimit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -14,33 +14,30 @@ internal static class HolderJoin
     /// <param name="holder">Process id of the holder.</param>
     /// <param name="rootless">Whether there is a user namespace to enter; the caller must then be its owner. Else the caller must be root.</param>
     /// <param name="network">Whether there is a network namespace to enter.</param>
-    /// <param name="uid">The command's user.</param>
-    /// <param name="gid">The command's group.</param>
-    /// <param name="groups">Supplementary groups; only root can set them, in a user namespace the caller's own stay.</param>
+    /// <param name="user">Whom root becomes; null where the caller stays who it is.</param>
     /// <param name="directory">Where it starts.</param>
     /// <param name="command">Program and arguments.</param>
     /// <exception cref="UserError">A tool is missing.</exception>
     internal static IReadOnlyList<string> CommandLine(
-        int holder, bool rootless, bool network, uint uid, uint gid, IReadOnlyList<uint> groups, string directory, IReadOnlyList<string> command)
+        int holder, bool rootless, bool network, HolderUser? user, string directory, IReadOnlyList<string> command)
     {
         List<string> line = [HolderTools.Find("nsenter"), "--target", Number((uint)holder)];
         if (rootless)
             line.AddRange(["--user", "--preserve-credentials"]);
         if (network)
             line.Add("--net");
-        line.AddRange(["--mount", "--", .. UserLine(rootless ? null : (uid, gid), groups)]);
+        line.AddRange(["--mount", "--", .. UserLine(user)]);
         line.AddRange(["/bin/sh", "-c", ChangeDirectory, directory, .. command]);
         return line;
     }
 
     /// <summary>The part that makes a command the user's own: no capabilities, and as root another user.</summary>
     /// <param name="become">The user to become, or null to stay.</param>
-    /// <param name="groups">Supplementary groups of that user.</param>
     /// <exception cref="UserError">setpriv is missing.</exception>
-    internal static IReadOnlyList<string> UserLine((uint Uid, uint Gid)? become, IReadOnlyList<uint> groups)
+    internal static IReadOnlyList<string> UserLine(HolderUser? become)
     {
         List<string> line = [HolderTools.Find("setpriv"), "--inh-caps=-all"];
-        if (become is var (uid, gid) && uid != 0)
+        if (become is var (uid, gid, groups))
         {
             line.AddRange(["--reuid", Number(uid), "--regid", Number(gid)]);
             line.AddRange(groups.Count == 0 ? ["--clear-groups"] : ["--groups", string.Join(',', groups.Select(Number))]);

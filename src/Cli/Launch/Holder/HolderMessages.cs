@@ -54,15 +54,6 @@ internal sealed record LaunchSpec
     /// <summary>Where it starts; null for where the session was started, which is kept even when a volume covers it.</summary>
     public string? Directory { get; init; }
 
-    /// <summary>The command's user.</summary>
-    public uint Uid { get; init; }
-
-    /// <summary>The command's group.</summary>
-    public uint Gid { get; init; }
-
-    /// <summary>The user's other groups; they matter only where the holder is root.</summary>
-    public IReadOnlyList<uint> Groups { get; init; } = [];
-
     /// <summary>Without arguments and variables: they may hold secrets, and this text may reach a log.</summary>
     public override string ToString() => Command.Count > 0 ? Command[0] : "";
 }

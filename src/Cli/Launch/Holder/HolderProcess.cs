@@ -19,12 +19,17 @@ namespace Telepresence.Cli.Launch.Holder;
 /// </remarks>
 internal sealed class HolderProcess : IAsyncDisposable
 {
+    /// <summary>The argument that says that there is no network namespace.</summary>
+    internal const string MountsOnly = "--mounts-only";
+
     private static readonly PosixSignal[] NotForUs =
     [
         PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM, PosixSignal.SIGTSTP, PosixSignal.SIGTTIN, PosixSignal.SIGTTOU,
     ];
 
     private readonly ConcurrentDictionary<string, ChildProcess> _commands = new();
+    private readonly Orphans _orphans = Orphans.Adopt();
+    private readonly HolderUser? _user;
     private readonly string _namespace;
     private readonly DaemonChannel _channel;
 
@@ -34,10 +39,11 @@ internal sealed class HolderProcess : IAsyncDisposable
     private readonly VolumeMessages _volumes;
     private readonly TaskCompletionSource _stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private HolderProcess(int channel, bool network)
+    private HolderProcess(int channel, bool network, HolderUser? user)
     {
+        _user = user;
         _namespace = TreeProcesses.NamespaceOf("self", network) ?? throw new IOException("/proc is not mounted");
-        _mounter = new VolumeMounter(_mounting);
+        _mounter = new VolumeMounter(_mounting, user);
         _volumes = new VolumeMessages(_mounter);
         _channel = new DaemonChannel(new DescriptorSocket(new FileDescriptor(channel)), takesDescriptors: true, HandleAsync, fault => Tell($"bug in the holder of the namespace: {fault}"));
     }
@@ -45,17 +51,17 @@ internal sealed class HolderProcess : IAsyncDisposable
     /// <summary>Runs it.</summary>
     /// <param name="channel">Descriptor of the channel to the session.</param>
     /// <param name="error">Descriptor of the terminal's standard error; up to here, ours was for unshare's complaints.</param>
-    /// <param name="network">Whether there is a network namespace.</param>
-    internal static async Task<int> RunAsync(int channel, int error, bool network)
+    /// <param name="rest">What else was given: whether there is no network namespace, and for whom root does this.</param>
+    internal static async Task<int> RunAsync(int channel, int error, IReadOnlyList<string> rest)
     {
         Posix.SetInheritable(channel, inheritable: false);
         Posix.MoveDescriptor(error, 2);
         List<PosixSignalRegistration> ignored = [.. NotForUs.Select(static signal => PosixSignalRegistration.Create(signal, static context => context.Cancel = true))];
-        await using HolderProcess holder = new(channel, network);
+        await using HolderProcess holder = new(channel, network: !rest.Contains(MountsOnly), HolderUser.Parse(rest));
         holder._channel.Start();
         holder._channel.Post(new Message { Kind = MessageKind.Ready });
         await Task.WhenAny(holder._channel.Closed, holder._stopping.Task);
-        await TreeProcesses.EndAsync(holder._namespace);
+        await TreeProcesses.EndAsync(holder._namespace, Environment.ProcessId);
         ignored.ForEach(static registration => registration.Dispose());
         return ExitCode.Success;
     }
@@ -64,6 +70,7 @@ internal sealed class HolderProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _channel.Dispose();
+        _orphans.Dispose();
         await _mounter.DisposeAsync();
         _mounting.Dispose();
     }
@@ -86,7 +93,7 @@ internal sealed class HolderProcess : IAsyncDisposable
             case MessageKind.Volumes:
                 return await _volumes.HandleAsync(message);
             case MessageKind.Stop:
-                await TreeProcesses.EndAsync(_namespace);
+                await TreeProcesses.EndAsync(_namespace, Environment.ProcessId);
                 _stopping.TrySetResult();
                 return new Message { Kind = MessageKind.Disconnected };
             default:
@@ -99,9 +106,8 @@ internal sealed class HolderProcess : IAsyncDisposable
         UserError? missing = CommandLookup.Check(spec);
         if (missing is not null)
             throw missing;
-        bool asRoot = Posix.geteuid() == 0;
-        (IReadOnlyDictionary<string, string> variables, IReadOnlyList<string> restore) = LoaderVariables.SetAside(spec.Environment, asRoot);
-        IReadOnlyList<string> line = [.. HolderJoin.UserLine(asRoot ? (spec.Uid, spec.Gid) : null, spec.Groups), .. restore, .. spec.Command];
+        (IReadOnlyDictionary<string, string> variables, IReadOnlyList<string> restore) = LoaderVariables.SetAside(spec.Environment, needed: _user is not null);
+        IReadOnlyList<string> line = [.. HolderJoin.UserLine(_user), .. restore, .. spec.Command];
 
         // A directory that is this one is not looked up again: it may be covered meanwhile, or out of the user's sight.
         string? directory = spec.Directory == Environment.CurrentDirectory ? null : spec.Directory;

@@ -30,9 +30,12 @@ internal sealed class HolderStart : IDisposable
     /// <summary>Whether the namespaces belong to a user namespace.</summary>
     internal bool Rootless { get; }
 
-    /// <summary>The arguments of unshare that make the namespaces.</summary>
+    /// <summary>
+    /// The arguments of unshare that make the namespaces. What is mounted inside is seen nowhere else; what the machine mounts later (a disk,
+    /// a directory of autofs) still comes, and what it takes away goes.
+    /// </summary>
     internal static IReadOnlyList<string> Flags(bool rootless, bool network) =>
-        [.. rootless ? (string[])["--user", "--map-current-user", "--keep-caps"] : [], .. network ? (string[])["--net"] : [], "--mount", "--propagation", "private"];
+        [.. rootless ? (string[])["--user", "--map-current-user", "--keep-caps"] : [], .. network ? (string[])["--net"] : [], "--mount", "--propagation", "slave"];
 
     /// <summary>Starts it.</summary>
     /// <exception cref="UserError">unshare is missing.</exception>
@@ -40,17 +43,22 @@ internal sealed class HolderStart : IDisposable
     internal static HolderStart Begin(HolderOptions options, bool rootless)
     {
         string unshare = HolderTools.Find("unshare");
+        HolderUser? user = HolderUser.Of(InvokingUser.Resolve());
         (DescriptorSocket mine, FileDescriptor theirs) = DescriptorSocket.CreatePair();
         (FileDescriptor read, FileDescriptor write) = Posix.CreatePipe();
         using (theirs)
         using (write)
         using (FileDescriptor error = Posix.Duplicate(2))
         {
-            string[] only = options.Network ? [] : ["--mounts-only"];
-            (string program, string[] arguments) = SelfProgram.Command(["daemon-namespace", "--channel", Text(theirs), "--error", Text(error), .. only]);
+            string[] only = options.Network ? [] : [HolderProcess.MountsOnly];
+            (string program, string[] arguments) = SelfProgram.Command(["daemon-namespace", "--channel", Text(theirs), "--error", Text(error), .. only, .. user?.ToArguments() ?? []]);
 
-            // The runtime's debugging socket would be a file in /tmp that outlives a holder that is killed.
-            Dictionary<string, string> environment = new(options.Environment, StringComparer.Ordinal) { ["DOTNET_EnableDiagnostics"] = "0" };
+            // The runtime's debugging socket would be a file in /tmp that outlives a holder that is killed. unshare's complaints are read.
+            Dictionary<string, string> environment = new(user is null ? options.Environment : RootEnvironment.Make(), StringComparer.Ordinal)
+            {
+                ["DOTNET_EnableDiagnostics"] = "0",
+                ["LC_ALL"] = "C",
+            };
             ChildProcess process = ChildProcess.Start(
                 unshare,
                 [unshare, .. Flags(rootless, options.Network), "--", program, .. arguments],

@@ -8,8 +8,8 @@ internal static class LoaderVariables
 {
     private const string Aside = "TELEPRESENCE_ASIDE_";
 
-    // Those that glibc ignores in setuid programs, ld.so(8), and that are not LD_… or MALLOC_….
-    private static readonly HashSet<string> Others = ["GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "HOSTALIASES", "LOCPATH", "NLSPATH", "RESOLV_HOST_CONF", "RES_OPTIONS", "TZDIR", "ENV"];
+    // Those that glibc ignores in setuid programs, ld.so(8), and that are not LD_… or MALLOC_…; LANGUAGE may lead to any file of messages.
+    private static readonly HashSet<string> Others = ["GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "HOSTALIASES", "LANGUAGE", "LOCPATH", "NLSPATH", "RESOLV_HOST_CONF", "RES_OPTIONS", "TZDIR", "ENV"];
 
     /// <summary>Whether a variable is one of them.</summary>
     internal static bool Is(string name) =>

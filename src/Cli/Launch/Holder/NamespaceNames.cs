@@ -1,5 +1,6 @@
 using System.Net;
 
+using Telepresence.Cli.Launch.Volumes;
 using Telepresence.Cli.Machine.Resolver;
 
 namespace Telepresence.Cli.Launch.Holder;
@@ -37,25 +38,25 @@ internal static class NamespaceNames
         foreach (string directory in CacheDirectories)
         {
             if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
-                Mounts.Cover(directory);
+                MountCalls.Tmpfs(directory);
         }
 
         if (Directory.Exists(ResolvedDirectory))
         {
-            Mounts.Cover(ResolvedDirectory);
+            MountCalls.Tmpfs(ResolvedDirectory);
             Write(Path.Combine(ResolvedDirectory, "resolv.conf"), resolvConf);
             Write(Path.Combine(ResolvedDirectory, "stub-resolv.conf"), resolvConf);
         }
 
         string? nsswitch = File.Exists(Nsswitch) ? NamespaceNsswitch.Change(File.ReadAllText(Nsswitch)) : null;
-        Mounts.WithWorkshop(workshop =>
+        Workshop.With(workshop =>
         {
             string ours = Path.Combine(workshop, "resolv.conf");
             Write(ours, resolvConf);
             try
             {
                 // Follows links; what a link leads to may be missing as the file may.
-                Mounts.Bind(ours, ResolvConf);
+                MountCalls.Bind(ours, ResolvConf);
             }
             catch (IOException fault) when (fault.HResult == ENOENT)
             {
@@ -65,7 +66,7 @@ internal static class NamespaceNames
             if (nsswitch is not null)
             {
                 Write(Path.Combine(workshop, "nsswitch.conf"), nsswitch);
-                Mounts.Bind(Path.Combine(workshop, "nsswitch.conf"), Nsswitch);
+                MountCalls.Bind(Path.Combine(workshop, "nsswitch.conf"), Nsswitch);
             }
         });
     }
@@ -90,7 +91,7 @@ internal static class NamespaceNames
                 throw new IOException("other file systems are mounted in /etc");
             string upper = Directory.CreateDirectory(Path.Combine(workshop, "etc")).FullName;
             Write(Path.Combine(upper, "resolv.conf"), resolvConf);
-            Mounts.Overlay(upper, "/etc");
+            MountCalls.Overlay(upper, "/etc");
         }
         catch (IOException fault)
         {

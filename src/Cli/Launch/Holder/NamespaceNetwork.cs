@@ -38,9 +38,6 @@ internal sealed class NamespaceNetwork
     /// <summary>A socket that lists the namespace's sockets, where the kernel has that.</summary>
     internal FileDescriptor? Diag { get; }
 
-    /// <summary>The addresses of the TUN.</summary>
-    internal IReadOnlyList<IPAddress> Addresses => [.. Report.Addresses.Select(IPAddress.Parse)];
-
     /// <summary>The network for the engine, which owns TUN and DNS sockets from then on.</summary>
     /// <param name="rules">Which names go where.</param>
     /// <param name="localServers">The machine's own name servers.</param>

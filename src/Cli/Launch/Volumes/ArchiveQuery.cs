@@ -25,6 +25,7 @@ internal sealed class ArchiveQuery(MuxSession session) : IMuxStreamHandler
 
     private readonly TaskCompletionSource<ArchiveAnswer> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private MemoryStream? _archive;
+    private MuxStream? _stream;
     private byte[] _fingerprint = [];
 
     /// <summary>The answer; fails with <see cref="ArchiveRefusedException"/>, or with <see cref="IOException"/> when it may be had later.</summary>
@@ -33,9 +34,13 @@ internal sealed class ArchiveQuery(MuxSession session) : IMuxStreamHandler
     /// <summary>Asks.</summary>
     internal void Ask(ArchiveTarget target, long now)
     {
-        if (session.Open(StreamKind.Archive, target.ToBytes(), this, now) is null)
+        _stream = session.Open(StreamKind.Archive, target.ToBytes(), this, now);
+        if (_stream is null)
             Fail("the session takes no more streams");
     }
+
+    /// <summary>Wants no answer any more.</summary>
+    internal void GiveUp(long now) => _stream?.Reset(RefuseCode.None, now);
 
     void IMuxStreamHandler.OnAccepted(MuxStream stream, ReadOnlySpan<byte> info, long now)
     {

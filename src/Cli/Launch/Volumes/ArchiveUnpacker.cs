@@ -21,13 +21,14 @@ internal static class ArchiveUnpacker
     /// <summary>Unpacks.</summary>
     /// <param name="archive">The archive, rewound.</param>
     /// <param name="directory">An empty directory.</param>
+    /// <param name="leftOut">Gets the links that lead out, as <c>name -> target</c>.</param>
     /// <returns>Where the path's contents are: the directory, or the one file in it.</returns>
     /// <exception cref="InvalidDataException">The archive is damaged, too large, or holds what it may not; the message says which.</exception>
-    internal static string Unpack(Stream archive, string directory)
+    internal static string Unpack(Stream archive, string directory, ICollection<string> leftOut)
     {
         try
         {
-            return UnpackEntries(archive, directory);
+            return UnpackEntries(archive, directory, leftOut);
         }
         catch (Exception fault) when (fault is FormatException or EndOfStreamException or NotSupportedException or ArgumentException or OverflowException)
         {
@@ -35,7 +36,7 @@ internal static class ArchiveUnpacker
         }
     }
 
-    private static string UnpackEntries(Stream archive, string directory)
+    private static string UnpackEntries(Stream archive, string directory, ICollection<string> leftOut)
     {
         using TarReader reader = new(archive, leaveOpen: true);
         if (reader.GetNextEntry() is not { Name: ArchiveTarget.SelfName or ArchiveTarget.SelfName + "/" } self)
@@ -74,6 +75,8 @@ internal static class ArchiveUnpacker
                 // What leads outside would lead to something of this machine; the pod sends files for such links where it can.
                 if (ArchiveTarget.LinkStays(name, entry.LinkName))
                     File.CreateSymbolicLink(path, entry.LinkName);
+                else
+                    leftOut.Add($"{name} -> {entry.LinkName}");
             }
             else
             {

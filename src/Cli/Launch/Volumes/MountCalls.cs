@@ -21,6 +21,14 @@ internal static unsafe partial class MountCalls
     /// <summary>Nothing that is mounted here is seen elsewhere; what is mounted elsewhere still comes.</summary>
     internal static void LeaveHost() => Call(null, "/", null, Recursive | Slave, null, "making the mounts private");
 
+    /// <summary>Mounts FUSE for a user's server, which serves it through a descriptor of /dev/fuse; everybody may use it.</summary>
+    internal static void Fuse(string source, string target, int device, uint uid, uint gid, bool readOnly) =>
+        Call(source, target, "fuse.sshfs", NoSuid | NoDev | (readOnly ? ReadOnly : 0), $"fd={device},rootmode=40000,user_id={uid},group_id={gid},allow_other", $"mounting FUSE at {target}");
+
+    /// <summary>Shows the files of a directory among those of another one, which is read-only from then on.</summary>
+    internal static void Overlay(string upper, string target) =>
+        Call("telepresence", target, "overlay", ReadOnly, $"lowerdir={upper}:{target}", $"laying {upper} over {target}");
+
     /// <summary>Shows a file, or a directory with all that is mounted in it, at another place.</summary>
     internal static void Bind(string source, string target) => Call(source, target, null, BindFlag | Recursive, null, $"binding {source} to {target}");
 

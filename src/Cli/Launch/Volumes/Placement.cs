@@ -39,14 +39,7 @@ internal interface IPlaces
 /// <param name="Note">Why it stays away, as a sentence.</param>
 internal sealed record Placement(PlacementWay Way, string Target, string Parent, string? Note = null)
 {
-    // A volume at one of these in the container means the container's, which the programs on this machine could not live with.
-    private static readonly string[] System =
-    [
-        "/", "/bin", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run", "/sbin", "/sys",
-        "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/run", "/var/tmp",
-    ];
-
-    private static readonly string[] Kernels = ["/proc", "/sys", "/dev"];
+    private const string Needed = "this machine's own is needed there";
 
     /// <summary>Decides.</summary>
     /// <param name="path">The volume's path in the container, normalized.</param>
@@ -55,8 +48,23 @@ internal sealed record Placement(PlacementWay Way, string Target, string Parent,
     /// <param name="places">The machine.</param>
     internal static Placement Plan(string path, bool isDirectory, VolumeRequest request, IPlaces places)
     {
-        if (System.Contains(path) || Kernels.Any(kernel => VolumePaths.IsBelow(path, kernel)))
-            return Leave(path, "this machine's own is needed there");
+        if (WhyNot(path, request) is { } reason)
+            return Leave(path, reason);
+        Placement placement = Find(path, isDirectory, request, places);
+
+        // The same for where links have led.
+        return placement.Way != PlacementWay.Leave && WhyNot(placement.Target, request) is { } why ? Leave(path, why) : placement;
+    }
+
+    private static string? WhyNot(string path, VolumeRequest request)
+    {
+        if (SystemPlaces.Hold(path, request.Programs))
+            return Needed;
+        return SystemPlaces.AreSettingsOf(request.Home, path) ? "settings and programs in the home directory stay this machine's own" : null;
+    }
+
+    private static Placement Find(string path, bool isDirectory, VolumeRequest request, IPlaces places)
+    {
         string existing = "/";
         string[] parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         int at = 0;
@@ -78,8 +86,8 @@ internal sealed record Placement(PlacementWay Way, string Target, string Parent,
 
     private static Placement Cover(string path, string target, VolumeRequest request)
     {
-        if (System.Contains(target) || request.Kept.Any(kept => VolumePaths.IsBelow(kept, target)))
-            return Leave(path, "this machine's own is needed there");
+        if (SystemPlaces.AreAddedToOnly(target) || request.Kept.Any(kept => VolumePaths.IsBelow(kept, target)))
+            return Leave(path, Needed);
         return request.Home.Length > 1 && VolumePaths.IsBelow(target, request.Home)
             ? Leave(path, "what is in the home directory is not covered")
             : new Placement(PlacementWay.Cover, target, Path.GetDirectoryName(target)!);
@@ -89,7 +97,7 @@ internal sealed record Placement(PlacementWay Way, string Target, string Parent,
     private static Placement Swap(string path, string parent, string[] rest, VolumeRequest request, IPlaces places)
     {
         string inTheWay = Path.Combine(parent, rest[0]);
-        bool isNeeded = places.IsGround(parent) || System.Contains(inTheWay) || request.Kept.Any(kept => VolumePaths.IsBelow(kept, inTheWay));
+        bool isNeeded = places.IsGround(parent) || SystemPlaces.Hold(inTheWay, request.Programs) || SystemPlaces.AreAddedToOnly(inTheWay) || request.Kept.Any(kept => VolumePaths.IsBelow(kept, inTheWay));
         return isNeeded
             ? Leave(path, $"{inTheWay} is something else on this machine")
             : new Placement(PlacementWay.Veil, Path.Combine([parent, .. rest]), parent);

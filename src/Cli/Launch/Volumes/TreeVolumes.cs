@@ -50,13 +50,16 @@ internal sealed class TreeVolumes : IAsyncDisposable
     private readonly IVolumeHost _host;
     private readonly VolumePlaces _places;
     private readonly VolumeSettings _settings;
+    private IReadOnlyList<ContainerMount> _had;
     private Task _keeping = Task.CompletedTask;
+    private CopiedVolumes? _copies;
 
     private TreeVolumes(IVolumeHost host, VolumePlaces places, VolumeSettings settings)
     {
         _host = host;
         _places = places;
         _settings = settings;
+        _had = settings.Mounts;
     }
 
     /// <summary>What the tree's processes get: TELEPRESENCE_ROOT and TELEPRESENCE_MOUNTS.</summary>
@@ -99,6 +102,7 @@ internal sealed class TreeVolumes : IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _keeping.ConfigureAwait(false);
+        _copies?.Dispose();
         try
         {
             await _host.UnmountAsync(CancellationToken.None).ConfigureAwait(false);
@@ -121,14 +125,14 @@ internal sealed class TreeVolumes : IAsyncDisposable
         Variables = new Dictionary<string, string>
         {
             ["TELEPRESENCE_ROOT"] = _places.Root,
-            ["TELEPRESENCE_MOUNTS"] = string.Join(':', _settings.Mounts.Select(static mount => mount.Path)),
+            ["TELEPRESENCE_MOUNTS"] = string.Join(':', _had.Select(static mount => mount.Path)),
         };
     }
 
     // Gives the reason why it did not work.
     private async Task<string?> TryMountAsync(ConnectEngine engine, CancellationToken cancellation)
     {
-        VolumeRequest request = await _places.PrepareAsync(copy: null, cancellation).ConfigureAwait(false);
+        VolumeRequest request = await _places.PrepareAsync(copy: null, _settings.Mounts, cancellation).ConfigureAwait(false);
         FilesLink link = await engine.AddServiceAsync(scope => new FilesLink(scope, _settings.Writable)).ConfigureAwait(false);
         FilesConnection connection;
         try
@@ -157,22 +161,38 @@ internal sealed class TreeVolumes : IAsyncDisposable
         if (_settings.Writable)
             throw new UserError(ExitCode.Volumes, $"The pod's volumes cannot be written from here, because they cannot be mounted: {whyNot}; leave --mount-write away to get a copy.");
         string directory = await _places.PrepareCopyAsync(cancellation).ConfigureAwait(false);
-        CopiedVolumes copies = new(engine, directory, _settings.Mounts, _settings.Log);
-        IReadOnlyDictionary<string, string> refused = await copies.FillAsync(cancellation).ConfigureAwait(false);
-        if (refused.Count > 0)
-        {
-            throw new UserError(ExitCode.Volumes, string.Join(' ', refused.Select(static entry =>
-                $"The pod's volume at {entry.Key} cannot be copied: {entry.Value}; make it readable, or go on without volumes: --mount false.")));
-        }
-
-        VolumeRequest request = await _places.PrepareAsync(copies.Root, cancellation).ConfigureAwait(false);
+        _copies = new CopiedVolumes(engine, directory, _settings.Mounts, _settings.Log);
+        IReadOnlyDictionary<string, string> refused = await _copies.FillAsync(cancellation).ConfigureAwait(false);
+        ThrowOnRefused(refused);
+        _had = [.. _settings.Mounts.Where(mount => !refused.ContainsKey(mount.Path))];
+        VolumeRequest request = await _places.PrepareAsync(_copies.Root, _had, cancellation).ConfigureAwait(false);
         VolumeReport report = await _host.ApplyAsync(request, files: null, cancellation).ConfigureAwait(false);
         if (report.Failure is not null)
             throw new UserError(ExitCode.Volumes, $"The pod's volumes cannot be shown: {report.Failure}; go on without them: --mount false.");
         ThrowOnProblems(report);
         Method = "copy";
-        Notes = [$"Volumes are read-only copies, renewed every 2 seconds: {whyNot}.", .. NotesOf(report)];
-        _keeping = WatchAsync(copies.KeepAsync(_stopping.Token));
+        Notes =
+        [
+            $"Volumes are read-only copies, renewed every 2 seconds: {whyNot}.",
+            .. refused.Select(static entry => $"The pod's volume at {entry.Key} is not copied: {entry.Value}."),
+            .. _copies.Notes,
+            .. NotesOf(report),
+        ];
+        _keeping = WatchAsync(_copies.KeepAsync(_stopping.Token));
+    }
+
+    // A program can do nothing without its settings and secrets; a cache or a large store it may never ask for.
+    private void ThrowOnRefused(IReadOnlyDictionary<string, string> refused)
+    {
+        string[] needed = [.. _settings.Mounts.Where(static mount => VolumeCheck.IsMadeByKubernetes(mount.Kind)).Select(static mount => mount.Path)];
+        string[] sentences =
+        [
+            .. from entry in refused
+               where needed.Contains(entry.Key)
+               select $"The pod's volume at {entry.Key} cannot be copied: {entry.Value}; make it readable, or go on without volumes: --mount false.",
+        ];
+        if (sentences.Length > 0)
+            throw new UserError(ExitCode.Volumes, string.Join(' ', sentences));
     }
 
     // The socket ends with the pod, with its file server, or with sshfs; each time everything is mounted anew.

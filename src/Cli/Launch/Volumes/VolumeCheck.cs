@@ -12,6 +12,9 @@ internal static class VolumeCheck
     // Kubernetes itself puts something into these, at least the link ..data.
     private static readonly string[] NeverEmpty = ["configMap", "secret", "projected", "downwardAPI"];
 
+    /// <summary>Whether Kubernetes itself makes the files of a volume of this kind: few, and all at once.</summary>
+    internal static bool IsMadeByKubernetes(string kind) => NeverEmpty.Contains(kind);
+
     /// <summary>Looks at a volume; may block for as long as the file system does.</summary>
     /// <param name="mount">What it should be.</param>
     /// <param name="local">Where it is here.</param>
@@ -29,8 +32,7 @@ internal static class VolumeCheck
             if (status.Kind != FileKind.Directory)
                 return null;
             string[] names = [.. Directory.EnumerateFileSystemEntries(local)];
-            bool isMadeByKubernetes = NeverEmpty.Contains(mount.Kind);
-            if (!isMadeByKubernetes)
+            if (!IsMadeByKubernetes(mount.Kind))
                 return null;
             return names.Length == 0
                 ? $"{what} is empty here although a {mount.Kind} never is; start again, {WayOut}."

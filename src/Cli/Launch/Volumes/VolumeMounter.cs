@@ -1,5 +1,5 @@
 using Telepresence.Cli.Cluster.Workloads;
-using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch.Holder;
 using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Launch.Volumes;
@@ -13,8 +13,11 @@ namespace Telepresence.Cli.Launch.Volumes;
 /// that passes, sshfs is killed and whatever waits fails.
 /// </remarks>
 /// <param name="turn">Held while something is mounted: nobody else may change the mounts of this namespace meanwhile. The caller's.</param>
-internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDisposable
+/// <param name="user">For whom root does this, whatever the requests say; null where it is the user, or root's own.</param>
+internal sealed class VolumeMounter(SemaphoreSlim turn, HolderUser? user = null) : IVolumeHost, IAsyncDisposable
 {
+    private readonly MountGuard _guard = new(user);
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     // Pseudo files of the pod's kernel: some never end, and reading them could hold up the file server.
@@ -30,13 +33,13 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
     /// <inheritdoc/>
     public Task<VolumeReport> ApplyAsync(VolumeRequest request, FileDescriptor? files, CancellationToken cancellation)
     {
-        _request = request;
-        return MountAsync(request, files, cancellation);
+        _request = user is null ? request : request with { Uid = user.Uid, Gid = user.Gid };
+        return MountAsync(_request, files, anew: false, cancellation);
     }
 
     /// <inheritdoc/>
     public Task<VolumeReport> RemountAsync(FileDescriptor files, CancellationToken cancellation) =>
-        MountAsync(_request ?? throw new InvalidOperationException("Nothing was mounted before."), files, cancellation);
+        MountAsync(_request ?? throw new InvalidOperationException("Nothing was mounted before."), files, anew: true, cancellation);
 
     /// <inheritdoc/>
     public async Task UnmountAsync(CancellationToken cancellation)
@@ -55,12 +58,16 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await TakeAwayAsync().ConfigureAwait(false);
 
-    private async Task<VolumeReport> MountAsync(VolumeRequest request, FileDescriptor? files, CancellationToken cancellation)
+    private async Task<VolumeReport> MountAsync(VolumeRequest request, FileDescriptor? files, bool anew, CancellationToken cancellation)
     {
         await turn.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            await TakeAwayAsync().ConfigureAwait(false);
+            // Until the new ones stand, the old ones answer with an error: nothing is read from, or written to, what they cover.
+            if (anew)
+                await EndSshfsAsync().ConfigureAwait(false);
+            else
+                await TakeAwayAsync().ConfigureAwait(false);
             if (request.RealPaths)
                 MountCalls.LeaveHost();
             if (request.Sshfs)
@@ -68,7 +75,7 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
                 if (SshfsMount.WhyNot(withHelper: !request.RealPaths && Libc.geteuid() != 0) is { } reason)
                     return new VolumeReport { Failure = reason };
                 _sshfs = await SshfsMount.StartAsync(
-                    request, files ?? throw new ArgumentNullException(nameof(files)), request.RealPaths || Libc.geteuid() == 0, cancellation).ConfigureAwait(false);
+                    request, files ?? throw new ArgumentNullException(nameof(files)), request.RealPaths || Libc.geteuid() == 0, _guard, cancellation).ConfigureAwait(false);
             }
 
             Task<VolumeReport> placing = Task.Run(() => Place(request), CancellationToken.None);
@@ -99,6 +106,11 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
         foreach (string target in Enumerable.Reverse(_bound))
             MountCalls.Detach(target);
         _bound.Clear();
+        await EndSshfsAsync().ConfigureAwait(false);
+    }
+
+    private async Task EndSshfsAsync()
+    {
         if (_sshfs is not null)
             await _sshfs.DisposeAsync().ConfigureAwait(false);
         _sshfs = null;
@@ -111,7 +123,7 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
         {
             string workingDirectory = Environment.CurrentDirectory;
             foreach (string veil in _veils)
-                MountCalls.MakeTmpfsWritable(veil);
+                On(veil, MountCalls.MakeTmpfsWritable);
             if (request.Sshfs)
                 Hide(request.Root);
             foreach (string path in VolumePaths.Outermost(request.Mounts.Select(static mount => mount.Path)))
@@ -119,7 +131,7 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
 
             // For an ordinary user these directories were not writable, and nothing may seem to be kept in them.
             foreach (string veil in _veils.Where(_ => request.Uid != 0))
-                MountCalls.MakeTmpfsReadOnly(veil);
+                On(veil, MountCalls.MakeTmpfsReadOnly);
 
             // What was covered is still where this process is; those that it starts shall see what is there now.
             Environment.CurrentDirectory = workingDirectory;
@@ -142,12 +154,13 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
         };
     }
 
+    // They lie in the root's mount and go with it.
     private void Hide(string root)
     {
         foreach (string directory in Hidden.Select(name => root + name).Where(Directory.Exists))
         {
-            MountCalls.Tmpfs(directory, readOnly: true);
-            _bound.Add(directory);
+            using MountPlace place = _guard.Target(directory);
+            MountCalls.Tmpfs(place.Path, readOnly: true);
         }
     }
 
@@ -167,14 +180,19 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
                 Placement placement = Placement.Plan(path, isDirectory, request, new Places(directory => IsGround(directory, request)));
                 if (placement.Way == PlacementWay.Leave)
                     return placement.Note;
+                _guard.Check(placement.Target);
                 target = Prepare(placement, isDirectory, request);
             }
 
-            MountCalls.Bind(source, target);
+            // The first mount at a place stays beneath all later ones, dead: there is no moment at which what they cover is seen.
+            if (_bound.Count(bound => bound == target) > 1 && MountCalls.Detach(target))
+                _bound.Remove(target);
+            using (MountPlace from = _guard.Source(source), to = _guard.Target(target))
+                MountCalls.Bind(from.Path, to.Path);
             _bound.Add(target);
             _targets[path] = target;
             if (!request.Writable)
-                MountCalls.MakeReadOnly(target);
+                On(target, MountCalls.MakeReadOnly);
             return null;
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
@@ -187,13 +205,19 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
     {
         if (placement.Way == PlacementWay.Veil)
         {
-            Veil.Cover(placement.Parent, leaveOut: Rest(placement)[0], request.Scratch);
+            _guard.Cover(placement.Parent, leaveOut: Rest(placement)[0], request.Scratch);
             _veils.Add(placement.Parent);
         }
 
         if (placement.Way != PlacementWay.Cover)
-            MakeMountPoint(placement, isDirectory, request);
+            _guard.Make(placement.Parent, Rest(placement), isDirectory, isVeil: _veils.Contains(placement.Parent));
         return placement.Target;
+    }
+
+    private void On(string place, Action<string> change)
+    {
+        using MountPlace itself = _guard.Itself(place);
+        change(itself.Path);
     }
 
     // Ours as well as the user's: what was made new in memory may be added to.
@@ -207,20 +231,4 @@ internal sealed class VolumeMounter(SemaphoreSlim turn) : IVolumeHost, IAsyncDis
 
     private static string[] Rest(Placement placement) =>
         placement.Target[placement.Parent.Length..].Split('/', StringSplitOptions.RemoveEmptyEntries);
-
-    private static void MakeMountPoint(Placement placement, bool isDirectory, VolumeRequest request)
-    {
-        string path = placement.Parent;
-        string[] rest = Rest(placement);
-        for (int at = 0; at < rest.Length; at++)
-        {
-            path = Path.Combine(path, rest[at]);
-            if (at < rest.Length - 1 || isDirectory)
-                Directory.CreateDirectory(path);
-            else
-                File.Create(path).Dispose();
-            if (Libc.geteuid() != request.Uid)
-                Posix.ChangeOwner(path, request.Uid, request.Gid);
-        }
-    }
 }

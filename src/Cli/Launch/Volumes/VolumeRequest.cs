@@ -13,6 +13,9 @@ internal sealed record VolumeRequest
     /// <summary>Whether sshfs is to be mounted at <see cref="Root"/>; otherwise a copy of the volumes is there already.</summary>
     public bool Sshfs { get; init; }
 
+    /// <summary>What the mount at <see cref="Root"/> says to be a mount of; no other session's says the same.</summary>
+    public string Source { get; init; } = "";
+
     /// <summary>Whether the volumes may be written.</summary>
     public bool Writable { get; init; }
 
@@ -36,6 +39,9 @@ internal sealed record VolumeRequest
 
     /// <summary>The user's home directory: nothing that exists in it is covered.</summary>
     public string Home { get; init; } = "";
+
+    /// <summary>Directories whose programs run by their bare names, as PATH has them and with links followed: nothing comes into them.</summary>
+    public IReadOnlyList<string> Programs { get; init; } = [];
 
     /// <summary>Directories in which mount points are made for real; the session has noted in the journal what can be made there.</summary>
     public IReadOnlyList<string> Grounds { get; init; } = [];

@@ -17,6 +17,9 @@ public sealed record VolumeRootChange(string Base, string Root, bool Existed, st
     /// <inheritdoc/>
     public override string Description => $"volumes at {Root}";
 
+    /// <summary>What our mount says to be a mount of: as good as unique, because <see cref="Base"/> is.</summary>
+    internal string Source => $"{Path.GetFileName(Base)}:/";
+
     /// <summary>An empty directory that may be mounted on.</summary>
     internal static string ScratchOf(string directory) => Path.Combine(directory, "scratch");
 
@@ -40,7 +43,9 @@ public sealed record VolumeRootChange(string Base, string Root, bool Existed, st
     /// <inheritdoc/>
     public override async Task UndoAsync(CancellationToken cancellation)
     {
-        await SshfsMount.UnmountAsync(Root, cancellation).ConfigureAwait(false);
+        // Only the links above it: what is mounted at it may be dead.
+        string place = Path.Combine(Places.Follow(Path.GetDirectoryName(Root)!), Path.GetFileName(Root));
+        await SshfsMount.UnmountAsync(place, Source, cancellation).ConfigureAwait(false);
         if (Copy is not null && new FileInfo(Root).LinkTarget == Copy)
             File.Delete(Root);
         if (Copy is not null && Existed && !Directory.Exists(Root))

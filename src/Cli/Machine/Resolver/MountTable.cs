@@ -24,19 +24,22 @@ internal static class MountTable
 
     /// <summary>Type of the file system whose root is the topmost mount at a path, or null when nothing is mounted there. Never waits for the
     /// file system itself.</summary>
-    internal static string? TypeAt(string path)
+    internal static string? TypeAt(string path) => TopmostAt(path)?.Type;
+
+    /// <summary>The topmost mount at a path, with what it says to be a mount of; null when nothing is mounted there.</summary>
+    internal static (string Type, string Source)? TopmostAt(string path)
     {
-        string? type = null;
+        (string, string)? topmost = null;
         foreach (string line in File.ReadLines("/proc/self/mountinfo"))
         {
             // … /mount/point options [optional fields] - type source superblock-options
             string[] fields = line.Split(' ');
             int separator = Array.IndexOf(fields, "-", 6);
-            if (separator > 0 && separator + 1 < fields.Length && Unescape(fields[4]) == path)
-                type = fields[separator + 1];
+            if (separator > 0 && separator + 2 < fields.Length && Unescape(fields[4]) == path)
+                topmost = (fields[separator + 1], Unescape(fields[separator + 2]));
         }
 
-        return type;
+        return topmost;
     }
 
     /// <summary>Whether something is mounted below a directory.</summary>

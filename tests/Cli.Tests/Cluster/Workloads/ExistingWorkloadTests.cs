@@ -100,6 +100,33 @@ public sealed class ExistingWorkloadTests
     }
 
     [Fact]
+    public async Task On_the_nodes_network_a_proxy_without_a_key_is_refused()
+    {
+        string shared = Samples.Existing.Replace("\"spec\":{\"containers\"", "\"spec\":{\"hostNetwork\":true,\"containers\"", StringComparison.Ordinal);
+        await using FakeCluster cluster = await FakeCluster.StartAsync(shared);
+
+        UserError error = await Assert.ThrowsAsync<UserError>(() => cluster.StartPodAsync(Use(cluster)));
+
+        Assert.Equal(ExitCode.PodRefused, error.ExitCode);
+        Assert.Contains("hostNetwork", error.Message, StringComparison.Ordinal);
+        Assert.Null(Hold.Of(cluster.Deployment("servicename-deployment")));
+    }
+
+    [Theory]
+    [InlineData("mirror.example.com/telepresence-k8s:1.0.0", true)]
+    [InlineData("mirror.example.com/telepresence-k8s@sha256:00", true)]
+    [InlineData("datawire/telepresence-k8s:0.27", false)]
+    [InlineData("nginx", false)]
+    public async Task A_pod_counts_when_its_image_is_the_proxys_of_this_version_wherever_it_comes_from(string image, bool accepted)
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Existing);
+        IProxyWorkload workload = Use(cluster);
+        await workload.MakeAsync(default);
+
+        Assert.Equal(accepted, workload.Accepts(new Pod { Metadata = new ObjectMeta(), Spec = new PodSpec { Containers = [new Container { Name = "servicename", Image = image }] } }));
+    }
+
+    [Fact]
     public async Task A_port_that_the_spec_gives_the_proxy_is_the_one_that_is_forwarded()
     {
         await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Existing.Replace("""{"name":"MYENV","value":"hello"}""", """{"name":"TELEPRESENCE_PORT","value":"7788"}""", StringComparison.Ordinal));

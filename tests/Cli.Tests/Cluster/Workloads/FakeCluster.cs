@@ -49,7 +49,10 @@ internal sealed class FakeCluster : IAsyncDisposable
     }
 
     internal WorkloadContext Context(string owner = "jane@laptop") => new(
-        _client, Journal, new KubeTarget("here", "web", "https://api.example.com:6443", null), owner, new string('a', 64), Told.Add, FileLog.Open(Path.Combine(_directory, "log"), verbose: true));
+        _client, Journal, new KubeTarget("here", "web", "https://api.example.com:6443", null), owner, new string('a', 64), Told.Add, FileLog.Open(Path.Combine(_directory, "log"), verbose: true))
+    {
+        Observation = TimeSpan.Zero,
+    };
 
     /// <summary>What ProxyPod does: make, wait until the pod runs, take over.</summary>
     internal async Task<Pod> StartPodAsync(IProxyWorkload workload)
@@ -157,6 +160,8 @@ internal sealed class FakeCluster : IAsyncDisposable
                     item!["metadata"]!["resourceVersion"] = Text(++_revision);
                     return (200, item.DeepClone().AsObject());
                 default:
+                    if (body?["preconditions"]?["uid"] is { } uid && (string?)uid != (string?)item!["metadata"]!["uid"])
+                        return Failure(409, "Conflict", "the UID in the precondition does not match");
                     _objects.Remove(key);
                     return (200, item!.DeepClone().AsObject());
             }

@@ -19,6 +19,17 @@ public sealed class HoldTests
     }
 
     [Fact]
+    public void A_copy_of_the_yaml_is_held_by_nobody()
+    {
+        JsonObject item = new() { ["metadata"] = new JsonObject { ["uid"] = "1", ["annotations"] = (Swap with { Uid = "1" }).ToPatch() } };
+        Assert.NotNull(Hold.Of(item));
+
+        item["metadata"]!["uid"] = "2";
+
+        Assert.Null(Hold.Of(item));
+    }
+
+    [Fact]
     public void A_new_hold_leaves_nothing_of_an_earlier_one()
     {
         JsonObject patch = (Swap with { StandIn = null, Replicas = null }).ToPatch();

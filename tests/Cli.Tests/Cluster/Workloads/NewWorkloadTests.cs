@@ -83,6 +83,25 @@ public sealed class NewWorkloadTests
     }
 
     [Fact]
+    public async Task The_service_of_a_session_that_has_just_begun_is_not_replaced_and_one_of_a_dead_session_is()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync();
+        await cluster.StartPodAsync(New(cluster, exposed: [new ContainerPort(8080)]));
+        await cluster.Client.DeleteAsync(KubeRequest.DeleteDeployment("web", "quickstart"), default);
+        string first = (string)cluster.Find("services", "quickstart")!["metadata"]!["uid"]!;
+        Task Again() => cluster.StartPodAsync(New(cluster, owner: "joe@pc", exposed: [new ContainerPort(8080)]));
+        Assert.Equal(ExitCode.WorkloadHeld, (await Assert.ThrowsAsync<UserError>(Again)).ExitCode);
+        Assert.Equal(first, (string)cluster.Find("services", "quickstart")!["metadata"]!["uid"]!);
+
+        string old = Hold.Format(DateTimeOffset.UtcNow.AddHours(-1));
+        foreach (string key in (string[])[Hold.SinceKey, Hold.HeardKey])
+            cluster.Change("services", "quickstart", left => left["metadata"]!["annotations"]![key] = old);
+        await Again();
+
+        Assert.NotEqual(first, (string)cluster.Find("services", "quickstart")!["metadata"]!["uid"]!);
+    }
+
+    [Fact]
     public async Task The_undo_spares_what_another_session_has_made_under_the_name()
     {
         await using FakeCluster cluster = await FakeCluster.StartAsync();

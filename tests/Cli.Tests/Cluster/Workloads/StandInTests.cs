@@ -13,8 +13,9 @@ public sealed class StandInTests
         JsonObject original = Original()["spec"]!["template"]!["spec"]!.AsObject();
         JsonObject copy = PodOf(Make());
 
-        foreach (string field in (string[])["serviceAccountName", "automountServiceAccountToken", "imagePullSecrets", "nodeSelector", "initContainers", "somethingNew"])
+        foreach (string field in (string[])["serviceAccountName", "automountServiceAccountToken", "imagePullSecrets", "initContainers", "somethingNew"])
             Same(original[field], copy[field]);
+        Same(JsonNode.Parse("""{"disk":"ssd","kubernetes.io/arch":"amd64"}"""), copy["nodeSelector"]);
         Same(original["containers"]![1], copy["containers"]![1]);
         foreach (string field in (string[])["ports", "envFrom", "resources"])
             Same(original["containers"]![0]![field], copy["containers"]![0]![field]);
@@ -88,6 +89,35 @@ public sealed class StandInTests
     }
 
     [Fact]
+    public void Where_a_group_is_forbidden_the_copy_does_without()
+    {
+        JsonObject copy = Make(NewStandIn() with { WithSysctls = false }, static original =>
+        {
+            Container(original).Remove("securityContext");
+            PodOf(original).Remove("securityContext");
+            PodOf(original)["volumes"]![0] = JsonNode.Parse("""{"name":"config","secret":{"secretName":"x","defaultMode":256}}""");
+        });
+
+        Assert.Null(PodOf(copy)["securityContext"]?["fsGroup"]);
+    }
+
+    [Theory]
+    [InlineData("""{"nodeSelector":{"kubernetes.io/arch":"arm64"}}""", true)]
+    [InlineData("""{"nodeSelector":{"kubernetes.io/arch":"amd64"}}""", false)]
+    [InlineData("""{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"kubernetes.io/arch","operator":"In","values":["arm64"]}]}]}}}}""", true)]
+    [InlineData("""{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"kubernetes.io/arch","operator":"In","values":["arm64","amd64"]}]}]}}}}""", false)]
+    public void It_runs_where_the_proxys_image_does_or_is_refused(string fields, bool refused)
+    {
+        Exception? error = Record.Exception(() => Make(original =>
+        {
+            foreach ((string key, JsonNode? value) in JsonNode.Parse(fields)!.AsObject())
+                PodOf(original)[key] = value!.DeepClone();
+        }));
+
+        Assert.Equal(refused, error is UserError { ExitCode: ExitCode.PodRefused });
+    }
+
+    [Fact]
     public void A_memory_limit_too_small_for_the_proxy_is_raised_and_the_program_is_told_the_old_one()
     {
         StandIn standIn = NewStandIn();
@@ -106,7 +136,7 @@ public sealed class StandInTests
         Assert.Equal(new string('a', 64), Variable(copy, "TELEPRESENCE_KEY_HASH"));
         JsonNode restore = JsonNode.Parse(Variable(copy, "TELEPRESENCE_RESTORE")!)!;
         Assert.Equal(("web", "web", "web-telepresence-abc", "abc", 75), ((string?)restore["namespace"], (string?)restore["deployment"], (string?)restore["standIn"], (string?)restore["session"], (int)restore["after"]!));
-        Assert.Equal(Hold.Keys, restore["keys"]!.AsArray().Select(static key => (string)key!));
+        Assert.Equal((Hold.SessionKey, Hold.ReplicasKey), ((string?)restore["sessionKey"], (string?)restore["replicasKey"]));
         Assert.Equal(4 + 3, ContainerOf(copy)["env"]!.AsArray().Count);
     }
 

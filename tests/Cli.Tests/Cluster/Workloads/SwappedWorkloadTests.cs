@@ -145,7 +145,8 @@ public sealed class SwappedWorkloadTests
         Assert.True(
             JsonNode.DeepEquals(
                 JsonNode.Parse($$"""
-                    [{"apiGroups":["apps"],"resources":["deployments"],"resourceNames":["web"],"verbs":["get","patch"]},
+                    [{"apiGroups":["apps"],"resources":["deployments"],"resourceNames":["web"],"verbs":["get"]},
+                     {"apiGroups":["apps"],"resources":["deployments/scale"],"resourceNames":["web"],"verbs":["get","patch"]},
                      {"apiGroups":["apps"],"resources":["deployments"],"resourceNames":["{{workload.Name}}"],"verbs":["get","delete"]}]
                     """),
                 role["rules"]),
@@ -164,8 +165,173 @@ public sealed class SwappedWorkloadTests
         await cluster.StartPodAsync(Swap(cluster, "web"));
 
         Assert.Equal(0, Replicas(cluster.Deployment("web")));
+        Assert.Single(cluster.Told, static said => said.Contains("only this machine brings it back", StringComparison.Ordinal));
         Assert.Empty(await cluster.Journal.UndoAllAsync(default));
         Assert.Equal(3, Replicas(cluster.Deployment("web")));
+    }
+
+    [Fact]
+    public async Task The_pod_may_restore_the_original_before_that_is_touched()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web.Replace("RollingUpdate", "Recreate", StringComparison.Ordinal));
+        int? replicas = null;
+        cluster.Meanwhile = request =>
+        {
+            if (request.StartsWith("POST", StringComparison.Ordinal) && request.EndsWith("/rolebindings", StringComparison.Ordinal))
+                replicas = Replicas(cluster.Deployment("web"));
+        };
+
+        await Swap(cluster, "web").MakeAsync(default);
+
+        Assert.Equal((3, 0), (replicas, Replicas(cluster.Deployment("web"))));
+    }
+
+    [Fact]
+    public async Task A_copy_that_is_made_anew_gets_rights_that_belong_to_it()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web.Replace("RollingUpdate", "Recreate", StringComparison.Ordinal));
+        IProxyWorkload workload = Swap(cluster, "web");
+        await workload.MakeAsync(default);
+
+        await workload.MakeWithoutSysctlsAsync(default);
+
+        string uid = (string)cluster.Deployment(workload.Name)["metadata"]!["uid"]!;
+        foreach (string kind in (string[])["roles", "rolebindings"])
+            Assert.Equal(uid, (string?)cluster.Find(kind, workload.Name)!["metadata"]!["ownerReferences"]![0]!["uid"]);
+        Assert.Equal(0, Replicas(cluster.Deployment("web")));
+    }
+
+    [Fact]
+    public async Task A_session_that_an_outage_kept_silent_is_not_dead_when_it_speaks_again()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        LeaveSwap(cluster, 10);
+        int looks = 0;
+        cluster.Meanwhile = request =>
+        {
+            if (request.StartsWith("GET", StringComparison.Ordinal) && request.EndsWith("/web-telepresence-old", StringComparison.Ordinal) && ++looks == 2)
+                cluster.Change("deployments", "web-telepresence-old", static left => left["metadata"]!["annotations"]![Hold.HeardKey] = Hold.Format(DateTimeOffset.UtcNow));
+        };
+
+        Assert.Equal(ExitCode.WorkloadHeld, (await Assert.ThrowsAsync<UserError>(() => cluster.StartPodAsync(Swap(cluster, "web")))).ExitCode);
+        Assert.NotNull(cluster.Find("deployments", "web-telepresence-old"));
+        Assert.Contains(cluster.Told, static said => said.Contains("for a sign of life", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_has_the_name_of_a_dead_sessions_stand_in_and_is_not_its_is_spared()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        LeaveSwap(cluster, 10);
+        cluster.Change("deployments", "web-telepresence-old", static left => left["metadata"]!["labels"] = new JsonObject { ["app"] = "theirs" });
+
+        await cluster.StartPodAsync(Swap(cluster, "web"));
+
+        Assert.NotNull(cluster.Find("deployments", "web-telepresence-old"));
+    }
+
+    [Fact]
+    public async Task A_stand_in_that_was_made_behind_the_back_of_its_sessions_undo_goes_when_the_next_one_comes()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        LeaveSwap(cluster, 0);
+        cluster.Change("deployments", "web-telepresence-old", static left => left["metadata"]!["annotations"]![StandIn.OriginalKey] = "web");
+        cluster.Change("deployments", "web", static web =>
+        {
+            web["metadata"]!["annotations"] = new JsonObject();
+            web["spec"]!["replicas"] = 3;
+        });
+
+        await cluster.StartPodAsync(Swap(cluster, "web"));
+
+        Assert.Null(cluster.Find("deployments", "web-telepresence-old"));
+    }
+
+    [Fact]
+    public async Task The_undo_waits_for_a_creation_that_is_on_its_way()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        using CancellationTokenSource interrupted = new();
+        using ManualResetEventSlim mayGoOn = new();
+        cluster.Meanwhile = request =>
+        {
+            if (!request.StartsWith("POST", StringComparison.Ordinal) || !request.EndsWith("/deployments", StringComparison.Ordinal))
+                return;
+            interrupted.Cancel();
+            mayGoOn.Wait();
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Swap(cluster, "web").MakeAsync(interrupted.Token));
+
+        Task<IReadOnlyList<string>> undo = cluster.Journal.UndoAllAsync(default);
+        Assert.False(undo.IsCompleted);
+        mayGoOn.Set();
+
+        Assert.Empty(await undo);
+        Assert.Equal(["web"], cluster.Names("deployments"));
+        Assert.Null(Hold.Of(cluster.Deployment("web")));
+    }
+
+    [Fact]
+    public async Task Who_begins_to_keep_it_before_it_is_made_says_at_once_that_the_session_lives()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        IProxyWorkload workload = Swap(cluster, "web");
+        using CancellationTokenSource ending = new();
+        TaskCompletionSource beat = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        cluster.Meanwhile = request =>
+        {
+            if (request.StartsWith("PATCH", StringComparison.Ordinal) && request.EndsWith(workload.Name, StringComparison.Ordinal))
+                beat.TrySetResult();
+        };
+        Task<string> keeping = workload.KeepAsync(ending.Token);
+
+        await workload.MakeAsync(default);
+
+        await beat.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await ending.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => keeping);
+    }
+
+    [Fact]
+    public async Task What_the_pod_restored_is_not_swapped_again_although_its_annotations_are_still_there()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        IProxyWorkload workload = Swap(cluster, "web");
+        await cluster.StartPodAsync(workload);
+        cluster.Change("deployments", "web", static web => web["spec"]!["replicas"] = 3);
+        await cluster.Client.DeleteAsync(KubeRequest.DeleteDeployment("web", workload.Name), default);
+
+        Assert.Contains("was restored", (await Assert.ThrowsAsync<UserError>(() => workload.RemakeAsync(default))).Message, StringComparison.Ordinal);
+
+        Assert.Empty(await cluster.Journal.UndoAllAsync(default));
+        Assert.Null(Hold.Of(cluster.Deployment("web")));
+        Assert.Equal(3, Replicas(cluster.Deployment("web")));
+    }
+
+    [Fact]
+    public async Task What_stands_in_the_way_is_not_final_until_the_original_had_time_to_go()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        IProxyWorkload workload = Swap(cluster, "web");
+        await workload.MakeAsync(default);
+        Assert.False(await workload.IsRoomComingAsync(default));
+
+        await workload.MakeRoomAsync(default);
+
+        Assert.True(await workload.IsRoomComingAsync(default));
+        Assert.Equal(TimeSpan.FromSeconds(300) + ProxyDeployment.StartLimit, workload.StartLimit);
+    }
+
+    [Fact]
+    public async Task Nobody_stays_the_writer_of_the_replicas_that_came_back()
+    {
+        await using FakeCluster cluster = await FakeCluster.StartAsync(Samples.Web);
+        await cluster.StartPodAsync(Swap(cluster, "web"));
+        cluster.Change("deployments", "web", static web => web["metadata"]!["managedFields"] = JsonNode.Parse("""[{"manager":"helm"},{"manager":"telepresence"}]"""));
+
+        await cluster.Journal.UndoAllAsync(default);
+
+        Assert.Equal("""[{"manager":"helm"}]""", cluster.Deployment("web")["metadata"]!["managedFields"]!.ToJsonString());
     }
 
     [Fact]
@@ -281,7 +447,7 @@ public sealed class SwappedWorkloadTests
         });
         if (heardMinutesAgo is not { } minutes)
             return;
-        JsonObject standIn = JsonNode.Parse("""{"metadata":{"name":"web-telepresence-old"},"spec":{"replicas":0}}""")!.AsObject();
+        JsonObject standIn = JsonNode.Parse("""{"metadata":{"name":"web-telepresence-old","labels":{"app.kubernetes.io/component":"stand-in","telepresence.io/session":"old"}},"spec":{"replicas":0}}""")!.AsObject();
         standIn["metadata"]!["annotations"] = (hold with { StandIn = null, Replicas = null, Heard = DateTimeOffset.UtcNow.AddMinutes(-minutes) }).ToPatch();
         cluster.Add("deployments", standIn);
     }

@@ -12,6 +12,7 @@ public sealed class ArchiveUnpackerTests : IDisposable
     private readonly string _base = Directory.CreateTempSubdirectory("unpack-").FullName;
     private readonly MemoryStream _archive = new();
     private readonly TarWriter _writer;
+    private readonly List<string> _leftOut = [];
 
     public ArchiveUnpackerTests()
     {
@@ -97,11 +98,12 @@ public sealed class ArchiveUnpackerTests : IDisposable
     [InlineData("/etc/passwd")]
     [InlineData("../../etc/passwd")]
     [InlineData("sub/../../../etc/passwd")]
-    public void A_link_that_leads_out_is_left_out(string target)
+    public void A_link_that_leads_out_is_left_out_and_named(string target)
     {
         Add(TarEntryType.Directory, ".");
         Add(TarEntryType.SymbolicLink, "link", link: target);
         Unpack();
+        Assert.Equal([$"link -> {target}"], _leftOut);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Target));
     }
 
@@ -115,6 +117,25 @@ public sealed class ArchiveUnpackerTests : IDisposable
     [InlineData("link", "/a", false)]
     [InlineData("link", "", false)]
     public void Links_stay_or_do_not(string name, string target, bool stays) => Assert.Equal(stays, ArchiveTarget.LinkStays(name, target));
+
+    [Theory]
+    [InlineData("current", "/data/releases/42", "releases/42")]
+    [InlineData("a/b/link", "/data//x/./y", "../../x/y")]
+    [InlineData("a/link", "../../data/x", "../x")]
+    [InlineData("link", "../data/x", "x")]
+    [InlineData("link", "a/b", "a/b")]
+    [InlineData("link", "/database/x", "/database/x")]
+    [InlineData("link", "/data", "/data")]
+    [InlineData("link", "/data/a/../x", "/data/a/../x")]
+    [InlineData("link", "/data/../etc/passwd", "/data/../etc/passwd")]
+    [InlineData("link", "../data/a/../../etc", "../data/a/../../etc")]
+    [InlineData("link", "../../../data/x", "../../../data/x")]
+    [InlineData("link", "", "")]
+    public void A_link_that_comes_back_by_the_volumes_own_name_stays_inside(string name, string target, string written)
+    {
+        Assert.Equal(written, ArchiveTarget.KeepInside("/data", name, target));
+        Assert.Equal(target.Length > 0 && (written != target || target == "a/b"), ArchiveTarget.LinkStays(name, written));
+    }
 
     [Fact]
     public void Nothing_is_set_user_ID_writable_or_unreadable()
@@ -144,15 +165,15 @@ public sealed class ArchiveUnpackerTests : IDisposable
         _writer.Dispose();
         _archive.SetLength(3000);
         Assert.Throws<InvalidDataException>(Unpack);
-        Assert.Throws<InvalidDataException>(static () => ArchiveUnpacker.Unpack(new MemoryStream(Encoding.ASCII.GetBytes(new string('x', 4096))), "/nonexistent"));
-        Assert.Throws<InvalidDataException>(static () => ArchiveUnpacker.Unpack(new MemoryStream(), "/nonexistent"));
+        Assert.Throws<InvalidDataException>(static () => ArchiveUnpacker.Unpack(new MemoryStream(Encoding.ASCII.GetBytes(new string('x', 4096))), "/nonexistent", []));
+        Assert.Throws<InvalidDataException>(static () => ArchiveUnpacker.Unpack(new MemoryStream(), "/nonexistent", []));
     }
 
     private string Unpack()
     {
         _writer.Dispose();
         _archive.Position = 0;
-        return ArchiveUnpacker.Unpack(_archive, Target);
+        return ArchiveUnpacker.Unpack(_archive, Target, _leftOut);
     }
 
     private void Add(TarEntryType type, string name, string content = "", string link = "", UnixFileMode mode = UnixFileMode.UserRead)

@@ -10,6 +10,9 @@ public enum Account
     /// <summary>root, in a mount namespace of its own.</summary>
     Root,
 
+    /// <summary>root in a mount namespace of its own, for an ordinary user who has called sudo.</summary>
+    Sudo,
+
     /// <summary>An ordinary user, in user and mount namespaces of its own.</summary>
     Ordinary,
 
@@ -69,7 +72,7 @@ internal sealed class Laptop : IDisposable
         string[] before = options.Account switch
         {
             Account.Root when options.Shared => ["unshare", "--mount", "--propagation", "unchanged", "--"],
-            Account.Root => [],
+            Account.Root or Account.Sudo => [],
             Account.Ordinary => ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--"],
             _ => ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "--"],
         };
@@ -85,6 +88,7 @@ internal sealed class Laptop : IDisposable
             RedirectStandardError = true,
         };
         start.Environment["BINARIES"] = AppContext.BaseDirectory;
+        start.Environment["FOR_USER"] = options.Account == Account.Sudo ? "1" : "0";
         start.Environment["SHARED"] = options.Shared ? "1" : "0";
         start.Environment["BEFORE"] = options.Before;
         start.Environment["AFTERWARDS"] = options.Afterwards;

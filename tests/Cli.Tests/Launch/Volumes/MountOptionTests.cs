@@ -32,6 +32,19 @@ public sealed class MountOptionTests : IDisposable
     }
 
     [Fact]
+    public void A_directory_belongs_to_one_session_until_that_ends()
+    {
+        using (Tunnel.Io.FileDescriptor claim = MountClaim.TryTake(_directory)!)
+        {
+            Assert.NotNull(claim);
+            Assert.Null(MountClaim.TryTake(_directory));
+        }
+
+        using Tunnel.Io.FileDescriptor? next = MountClaim.TryTake(_directory);
+        Assert.NotNull(next);
+    }
+
+    [Fact]
     public void Request_and_report_keep_everything_on_their_way()
     {
         VolumeRequest request = new() { Root = "/r", Sshfs = true, Mounts = [new ContainerMount("/etc/config", "config", "configMap", true, "key")], Kept = ["/home"], Uid = 1000 };

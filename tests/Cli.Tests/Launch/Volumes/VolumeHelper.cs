@@ -6,6 +6,7 @@ using System.Text.Json;
 
 using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Engine;
+using Telepresence.Cli.Launch.Holder;
 using Telepresence.Cli.Launch.Volumes;
 using Telepresence.Cli.Machine;
 using Telepresence.Tunnel.Forward;
@@ -36,7 +37,9 @@ internal sealed class VolumeHelper : ILinkSource
 
         await using ConnectEngine engine = new();
         await helper.ConnectAsync(engine);
-        await using VolumeMounter mounter = new();
+        using SemaphoreSlim turn = new(1);
+        HolderUser? user = Environment.GetEnvironmentVariable("FOR_USER") == "1" ? new HolderUser(65533, 65533, []) : null;
+        await using VolumeMounter mounter = new(turn, user);
         try
         {
             VolumeSettings settings = new()

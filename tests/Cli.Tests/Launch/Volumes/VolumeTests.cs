@@ -12,7 +12,7 @@ public sealed class VolumeTests : IDisposable
 
     public static TheoryData<Account, bool> Machines => new()
     {
-        { Account.Root, true }, { Account.Root, false }, { Account.Ordinary, true }, { Account.Ordinary, false },
+        { Account.Root, true }, { Account.Root, false }, { Account.Sudo, true }, { Account.Ordinary, true }, { Account.Ordinary, false },
     };
 
     [Theory]
@@ -67,6 +67,7 @@ public sealed class VolumeTests : IDisposable
 
     [Theory]
     [InlineData(Account.Root)]
+    [InlineData(Account.Sudo)]
     [InlineData(Account.Ordinary)]
     [InlineData(Account.WithoutNamespace)]
     public void What_is_written_reaches_the_pod_where_that_was_asked_for(Account account)
@@ -76,6 +77,20 @@ public sealed class VolumeTests : IDisposable
         string data = account == Account.WithoutNamespace ? "$TELEPRESENCE_ROOT/data" : "/data";
         laptop.Run($"mkdir {data}/sub && echo written > {data}/sub/file && mv {data}/sub/file {data}/moved");
         Assert.Equal("written\n", File.ReadAllText(_pod.Root + "/data/moved"));
+    }
+
+    [Fact]
+    public void Under_sudo_what_the_pod_sends_is_read_with_the_user_s_rights_and_covers_nothing_that_root_trusts()
+    {
+        Directory.CreateDirectory(_pod.Root + "/etc/pam.d");
+        File.WriteAllText(_pod.Root + "/etc/pam.d/sudo", "auth sufficient pam_permit.so\n");
+        using Laptop laptop = new(_pod, Account.Sudo, fuse: true, "/data,persistentVolumeClaim", "/etc/pam.d,configMap");
+        Assert.Equal("65533\n", laptop.Run("ps -o uid= -C sshfs | sort -u | tr -d ' '"));
+        Assert.Equal("42\n", laptop.Run("setpriv --reuid=65533 --regid=65533 --clear-groups cat /data/number"));
+        Assert.NotEqual(0, laptop.Try("grep pam_permit /etc/pam.d/sudo").Code);
+        Assert.Contains("The pod's volume at /etc/pam.d is only at $TELEPRESENCE_ROOT/etc/pam.d: ", laptop.Notes, StringComparison.Ordinal);
+        laptop.Run("grep pam_permit $TELEPRESENCE_ROOT/etc/pam.d/sudo");
+        laptop.Run("ls -d /run/telepresence-[0-9]* && exit 1; exit 0");
     }
 
     [Fact]
@@ -242,15 +257,92 @@ public sealed class VolumeTests : IDisposable
     [InlineData(false, "/empty,configMap", "is empty here although a configMap never is")]
     [InlineData(true, "/missing,configMap", "at /missing cannot be reached: No such file or directory")]
     [InlineData(false, "/missing,configMap", "/missing: No such file or directory")]
-    [InlineData(false, "/large,persistentVolumeClaim", "/large holds more than 64 MiB, too much for a copy; with FUSE")]
     public void A_volume_that_is_not_there_as_a_whole_is_an_error(bool fuse, string mount, string sentence)
     {
         Directory.CreateDirectory(_pod.Root + "/empty");
-        Directory.CreateDirectory(_pod.Root + "/large");
-        using (FileStream large = File.Create(_pod.Root + "/large/file"))
-            large.SetLength(65 << 20);
         using Laptop laptop = new(_pod, Account.Ordinary, fuse, mount);
         Assert.Contains(sentence, laptop.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_large_volume_does_not_keep_others_from_being_copied()
+    {
+        _pod.Write("/large/config/key", "value\n");
+        using (FileStream large = File.Create(_pod.Root + "/large/file"))
+            large.SetLength(65 << 20);
+        using Laptop laptop = new(_pod, Account.Ordinary, fuse: false, "/large,persistentVolumeClaim", "/large/config,configMap", "/data,emptyDir", "/missing,hostPath");
+        Assert.Contains("The pod's volume at /large is not copied: /large holds more than 64 MiB, too much for a copy; with FUSE", laptop.Notes, StringComparison.Ordinal);
+        Assert.Contains("The pod's volume at /missing is not copied: /missing: No such file or directory.", laptop.Notes, StringComparison.Ordinal);
+        Assert.Equal("42\nvalue\n", laptop.Run("cat /data/number /large/config/key"));
+        Assert.Equal("/large/config:/data\n", laptop.Run("echo $TELEPRESENCE_MOUNTS"));
+        Assert.Equal("config\n", laptop.Run("ls /large"));
+    }
+
+    [Fact]
+    public void A_volume_that_never_stands_still_is_copied_file_by_file()
+    {
+        using CancellationTokenSource done = new();
+        Task writer = Task.Run(() =>
+        {
+            for (int time = 0; !done.Token.WaitHandle.WaitOne(1); time++)
+                _pod.Write($"/busy/{time % 50}", $"{time}");
+        });
+        _pod.Write("/busy/still", "still\n");
+        using (Laptop laptop = new(_pod, Account.Ordinary, fuse: false, "/busy,emptyDir"))
+            Assert.Equal("still\n", laptop.Run("cat /busy/still"));
+        done.Cancel();
+        writer.Wait();
+    }
+
+    [Fact]
+    public void Links_of_a_copy_lead_where_they_led_or_are_named()
+    {
+        _pod.Write("/data/releases/42/version", "42\n");
+        File.CreateSymbolicLink(_pod.Root + "/data/current", "/data/releases/42");
+        File.CreateSymbolicLink(_pod.Root + "/data/out", "/etc");
+        using Laptop laptop = new(_pod, Account.Ordinary, fuse: false, "/data,persistentVolumeClaim");
+        Assert.Equal("42\n42\n", laptop.Run("cat /data/current/version $TELEPRESENCE_ROOT/data/current/version"));
+        Assert.Contains("The copy of /data is without links that lead out of it: out -> /etc.", laptop.Notes, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(Account.Root)]
+    [InlineData(Account.Ordinary)]
+    public void What_a_volume_covers_is_not_seen_while_it_is_mounted_anew(Account account)
+    {
+        _pod.Write("/run/agent/pid", "the pod's\n");
+        using Laptop laptop = new(_pod, account, fuse: true, "/run/agent,emptyDir");
+        laptop.Run("(while :; do cat /run/agent/pid; done) >/tmp/seen 2>/dev/null </dev/null &");
+        for (int time = 0; time < 3; time++)
+        {
+            Assert.Equal("1", laptop.Order("kill-sshfs"));
+            laptop.Until("cat /run/agent/pid 2>&1", "the pod's\n", seconds: 15);
+        }
+
+        Assert.Equal("the pod's\n", laptop.Run("sort -u /tmp/seen"));
+    }
+
+    [Fact]
+    public void What_would_run_on_this_machine_stays_below_the_root()
+    {
+        _pod.Write("/etc/ld.so.preload", "/evil.so\n");
+        using Laptop laptop = new(_pod, Account.Root, fuse: true, "/etc/ld.so.preload,configMap,ld.so.preload", "/etc/config,configMap");
+        Assert.Contains("The pod's volume at /etc/ld.so.preload is only at $TELEPRESENCE_ROOT/etc/ld.so.preload", laptop.Notes, StringComparison.Ordinal);
+        Assert.Equal("blue\n/evil.so\n", laptop.Run("test ! -e /etc/ld.so.preload; cat /etc/config/color $TELEPRESENCE_ROOT/etc/ld.so.preload"));
+    }
+
+    [Fact]
+    public void Somebody_elses_mount_at_the_root_is_not_taken_for_ours()
+    {
+        const string place = "/home/developer/pod";
+        using Laptop laptop = new(
+            _pod,
+            new Laptop.Options { Account = Account.Root, Mount = place, Afterwards = $"grep -c 'fuse.sshfs theirs:/' /proc/self/mountinfo; umount -l {place}" },
+            "/data,persistentVolumeClaim");
+        Assert.Equal("42\n", laptop.Run($"cat {place}/data/number"));
+        laptop.Run($"mkfifo /tmp/sftp; (sshfs theirs:/ {place} -f -o passive </tmp/sftp | /usr/lib/openssh/sftp-server >/tmp/sftp) </dev/null >/dev/null 2>&1 &");
+        laptop.Until("grep -c 'fuse.sshfs theirs:/' /proc/self/mountinfo", "1\n");
+        Assert.Equal("1\n", laptop.StopAndLook());
     }
 
     [Theory]
