@@ -75,6 +75,8 @@ internal sealed class Laptop : IAsyncDisposable
     public RunningCommand Begin(params string[] command) => Begin(command, Environment, keepInput: false);
 
     /// <summary>Starts a program with an environment of its own.</summary>
+    /// <param name="command">Program and arguments.</param>
+    /// <param name="environment">All its variables.</param>
     /// <param name="keepInput">Whether its standard input stays open.</param>
     public RunningCommand Begin(string[] command, IDictionary<string, string> environment, bool keepInput) =>
         new(string.Join(' ', command), Start(command, environment, keepInput ? SessionLimit : CommandLimit), keepInput);

@@ -65,6 +65,7 @@ public sealed partial class PracticeClusterFixture
 
     /// <summary>Applies objects.</summary>
     /// <param name="yaml">With $NAME and $IMAGE in it.</param>
+    /// <param name="name">What $NAME stands for.</param>
     internal async Task ApplyAsync(string yaml, string name = "")
     {
         string file = Path.Combine(_root, "apply.yaml");

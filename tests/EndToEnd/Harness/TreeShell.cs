@@ -30,6 +30,7 @@ internal sealed class TreeShell : IAsyncDisposable
     public string Said => _session.SoFar;
 
     /// <summary>Starts a session, which must work.</summary>
+    /// <param name="user">Who starts it.</param>
     /// <param name="options">All but <c>--run</c>.</param>
     public static async Task<TreeShell> StartAsync(LaptopUser user, params string[] options)
     {

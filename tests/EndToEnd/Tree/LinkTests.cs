@@ -17,7 +17,7 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : TreeTest(cluster
         Assert.Equal("practice", (await inside.RunAsync("curl -sS --max-time 30 http://files.other/")).Good());
 
         await Cluster.ControlAsync("away", "30");
-        await Eventually.GivesAsync("the session says so", () => Task.FromResult(inside.Said), static said => said.Split('\n').Count(static line => line.StartsWith("T: ", StringComparison.Ordinal) && line.Contains("connect", StringComparison.OrdinalIgnoreCase)) > 0);
+        await Eventually.GivesAsync("the session says so", () => Task.FromResult(inside.Said), static said => said.Split('\n').Any(static line => line.StartsWith("T: ", StringComparison.Ordinal) && line.Contains("connect", StringComparison.OrdinalIgnoreCase)));
         await Eventually.GivesAsync("there is an answer again", async () => (await inside.RunAsync("curl -sS --max-time 60 http://files.other/")).Output, static output => output == "practice\n");
         await inside.User.WriteAsync("go", "");
         Assert.Equal("before\nafter", (await talk).Good());

@@ -279,7 +279,7 @@ public sealed class VolumeTests : IDisposable
     }
 
     [Fact]
-    public void A_volume_that_never_stands_still_is_copied_file_by_file()
+    public async Task A_volume_that_never_stands_still_is_copied_file_by_file()
     {
         using CancellationTokenSource done = new();
         Task writer = Task.Run(() =>
@@ -290,8 +290,8 @@ public sealed class VolumeTests : IDisposable
         _pod.Write("/busy/still", "still\n");
         using (Laptop laptop = new(_pod, Account.Ordinary, fuse: false, "/busy,emptyDir"))
             Assert.Equal("still\n", laptop.Run("cat /busy/still"));
-        done.Cancel();
-        writer.Wait();
+        await done.CancelAsync();
+        await writer;
     }
 
     [Fact]
