@@ -1,4 +1,3 @@
-using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Launch.Holder;
 
 namespace Telepresence.Cli.Launch;
