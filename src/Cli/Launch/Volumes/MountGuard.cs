@@ -96,17 +96,24 @@ internal sealed unsafe partial class MountGuard(HolderUser? user)
         if (OwnerOf(place) == user.Uid)
             throw new IOException($"{directory} is the user's to change");
 
-        // What is put together in a directory of the user's could be led astray. The name is taken away even when /run is covered itself.
-        string own = string.Create(CultureInfo.InvariantCulture, $"telepresence-{Environment.ProcessId}");
-        Directory.CreateDirectory(Path.Combine(Run, own), DaemonPaths.Private);
+        // What is put together in a directory of the user's could be led astray.
+        string own = string.Create(CultureInfo.InvariantCulture, $"telepresence-{Environment.ProcessId}"), workplace = Path.Combine(Run, own);
+        Directory.CreateDirectory(workplace, DaemonPaths.Private);
         try
         {
-            string inside = Directory.CreateDirectory(Path.Combine(Run, own, "veil")).FullName;
+            string inside = Directory.CreateDirectory(Path.Combine(workplace, "veil")).FullName;
             Veil.Cover(directory == "/" ? directory : place.Path, leaveOut, inside);
         }
         finally
         {
             Directory.Delete(Path.Combine(run.Path, own), recursive: true);
+
+            // A veil over /run has taken it over.
+            if (Directory.Exists(workplace))
+            {
+                MountCalls.Detach(workplace);
+                Directory.Delete(workplace);
+            }
         }
     }
 

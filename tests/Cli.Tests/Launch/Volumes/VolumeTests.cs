@@ -84,7 +84,7 @@ public sealed class VolumeTests : IDisposable
     {
         Directory.CreateDirectory(_pod.Root + "/etc/pam.d");
         File.WriteAllText(_pod.Root + "/etc/pam.d/sudo", "auth sufficient pam_permit.so\n");
-        using Laptop laptop = new(_pod, Account.Sudo, fuse: true, "/data,persistentVolumeClaim", "/etc/pam.d,configMap");
+        using Laptop laptop = new(_pod, Account.Sudo, fuse: true, $"{PodFiles.ServiceAccount},projected", "/data,persistentVolumeClaim", "/etc/pam.d,configMap");
         Assert.Equal("65533\n", laptop.Run("ps -o uid= -C sshfs | sort -u | tr -d ' '"));
         Assert.Equal("42\n", laptop.Run("setpriv --reuid=65533 --regid=65533 --clear-groups cat /data/number"));
         Assert.NotEqual(0, laptop.Try("grep pam_permit /etc/pam.d/sudo").Code);
