@@ -240,7 +240,7 @@ internal sealed class TreeSession : IAsyncDisposable
             throw new UserError(ExitCode.DaemonStart, $"The session's journal {path} cannot be written: {fault.Message.TrimEnd('.')}; set XDG_STATE_HOME to a directory of yours.", fault);
         }
 
-        _guardian = Guardian.Start("session-undo", "--journal", path);
+        _guardian = Guardian.Start(_user, "session-undo", "--journal", path);
         _directory = SessionPlaces.Of(_user, _id);
         await _journal.ApplyAsync(new SessionDirectoryChange(_directory) { User = _user }, cancellation);
         _ = LoseWithEngineAsync();
