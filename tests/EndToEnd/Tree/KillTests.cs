@@ -4,7 +4,7 @@ namespace Telepresence.EndToEnd.Tree;
 [Collection(OnPracticeCluster.Name)]
 public sealed class KillTests(PracticeClusterFixture cluster) : TreeTest(cluster)
 {
-    private const string Guardian = "/bin/sh -c read*telepresence-guardian*", Kubectl = "*kubectl proxy*", Sshfs = "*sshfs *";
+    private const string Guardian = "/bin/sh -c *telepresence-guardian*", Kubectl = "*kubectl proxy*", Sshfs = "*sshfs *";
     private static readonly string Holder = $"{PracticeClusterFixture.Program} daemon-namespace*";
 
     /// <summary>What a killed process is to the one who killed it.</summary>

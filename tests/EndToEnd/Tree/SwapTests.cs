@@ -83,8 +83,8 @@ public sealed class SwapTests(PracticeClusterFixture cluster) : TreeTest(cluster
     {
         (string name, string before) = await MakeAsync("swap-pod");
         TreeShell inside = await SwapAsync(name, Way.NetnsAsJane);
-        await Laptop.SignalMatchingAsync("KILL", "/bin/sh -c read*telepresence-guardian*");
-        await Laptop.SignalMatchingAsync("KILL", $"{PracticeClusterFixture.Program} *", "*kubectl proxy*", "/bin/sh -c read*telepresence-guardian*", "sshfs *");
+        await Laptop.SignalMatchingAsync("KILL", "/bin/sh -c *telepresence-guardian*");
+        await Laptop.SignalMatchingAsync("KILL", $"{PracticeClusterFixture.Program} *", "*kubectl proxy*", "/bin/sh -c *telepresence-guardian*", "sshfs *");
         await inside.EndAsync();
 
         // The pod has heard nobody for a while.
