@@ -222,7 +222,7 @@ internal sealed class TreeSession : IAsyncDisposable
             _volumes = volumes.IsCompletedSuccessfully ? await volumes : null;
         }
 
-        WriteEnvironmentFiles(pod);
+        EnvironmentFiles.Write(_options, pod, _say);
         await _clock.TimeAsync("takeover", _pod.TakeOverAsync(cancellation));
         Announce(pod);
         _server = ControlServer.Start(Path.Combine(_directory, SessionPlaces.ControlSocket), _user.Uid, ServeAsync, _log);
@@ -360,35 +360,6 @@ internal sealed class TreeSession : IAsyncDisposable
         let exposed = new ExposedPort((ushort)port.Number, (ushort)port.Number, port.Protocol == "UDP") { IsDeclared = true }
         where !_options.Expose.Any(given => given.Remote == exposed.Remote && given.IsUdp == exposed.IsUdp)
         select exposed;
-
-    private void WriteEnvironmentFiles(IReadOnlyDictionary<string, string> pod)
-    {
-        if (_options.EnvFile is { } file)
-        {
-            Write(file, EnvironmentFormat.Format("docker", pod, out IReadOnlyList<string> left));
-            if (left.Count > 0)
-                _say($"Left out of {file}, because its form has no line breaks: {string.Join(", ", left)}.");
-        }
-
-        if (_options.EnvJson is { } json)
-            Write(json, EnvironmentFormat.Format("json", pod, out _));
-
-        static void Write(string path, string text)
-        {
-            try
-            {
-                // Secrets are in it.
-                using FileStream stream = new(path, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
-                if (stream.CanSeek)
-                    File.SetUnixFileMode(stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-                stream.Write(System.Text.Encoding.UTF8.GetBytes(text));
-            }
-            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-            {
-                throw new UserError(ExitCode.BadArguments, $"{path} cannot be written: {fault.Message.TrimEnd('.')}; name another file with --env-file or --env-json.", fault);
-            }
-        }
-    }
 
     private void Announce(IReadOnlyDictionary<string, string> pod)
     {

@@ -7,7 +7,8 @@ namespace Telepresence.Cli.Tests.Machine;
 /// <summary>Interface, routes and rules on a real kernel, in namespaces of their own.</summary>
 public sealed class MachineNetworkTests : IDisposable
 {
-    private const string State = "ip -br link; ip -br address; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule";
+    // The kernel gives interfaces their link-local addresses when it gets to it.
+    private const string State = "ip -br link; ip -br address | sed 's, *fe80:[^ ]*,,'; ip route show table all; ip -6 route show table all | grep -v fe80: ; ip rule; ip -6 rule";
 
     private readonly HostNamespace _host = new();
 
