@@ -99,12 +99,13 @@ internal static class Tool
         }
     }
 
-    /// <summary>The full path of a tool: in the system's own directories, and for whoever is not root in PATH as well.</summary>
+    /// <summary>The full path of a tool: in the system's own directories, then, unless sudo gave this process root, in PATH.</summary>
     /// <exception cref="IOException">It is not installed.</exception>
     internal static string Find(string program)
     {
         // Where sudo keeps the user's own PATH, what lies in it must not become root's tools.
-        string path = Posix.geteuid() == 0 ? "" : Environment.GetEnvironmentVariable("PATH") ?? "";
+        bool throughSudo = Posix.geteuid() == 0 && Environment.GetEnvironmentVariable("SUDO_UID") is not null;
+        string path = throughSudo ? "" : Environment.GetEnvironmentVariable("PATH") ?? "";
         foreach (string directory in $"{SystemDirectories}:{path}".Split(':', StringSplitOptions.RemoveEmptyEntries))
         {
             string candidate = Path.Combine(directory, program);
