@@ -22,6 +22,9 @@ internal sealed class FileLog : IDisposable
         _verbose = verbose;
     }
 
+    /// <summary>Whether what is written arrives anywhere.</summary>
+    internal bool IsOpen => _file is not null;
+
     /// <summary>Where it is.</summary>
     internal string Path { get; private set; }
 

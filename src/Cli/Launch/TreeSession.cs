@@ -171,6 +171,8 @@ internal sealed class TreeSession : IAsyncDisposable
         }
 
         _log.OpenNew();
+        if (!_log.IsOpen)
+            _say($"There is no log: {_log.Path}; --logfile names another file.");
         _ = CancelWithAsync(choosing, stop);
         try
         {

@@ -35,11 +35,18 @@ public sealed class ShellTests(PracticeClusterFixture cluster) : TreeTest(cluste
 
         // A window that changes its size.
         window.Resize(rows: 33, columns: 111);
-        window.Enter("stty size | tr ' ' x");
-        await window.ShowsAsync("33x111");
+        await Eventually.HoldsAsync("programs see it", async () =>
+        {
+            window.Enter("stty size | tr ' ' x; echo asked | tr a-z A-Z");
+            await window.ShowsAsync("ASKED"); // sudo, which has a terminal of its own between, takes a moment
+            return window.Screen.Contains("33x111", StringComparison.Ordinal);
+        });
 
         // Ctrl-C at the prompt is the shell's own business.
-        window.Type("echo not run\x03");
+        window.Type("echo not run");
+        await window.ShowsAsync("echo not run");
+        window.Type("\x03");
+        await Eventually.GivesAsync("there is a prompt again", () => Task.FromResult(window.Screen), static screen => screen.Contains("not run^C", StringComparison.Ordinal) && screen.EndsWith("mine$ ", StringComparison.Ordinal));
         window.Enter("echo still $((40 + 2))");
         await window.ShowsAsync("still 42");
         window.Enter("exit 9");
