@@ -46,7 +46,7 @@ internal sealed class Laptop : IDisposable
         fi
         mount --bind /run/fuse /dev/fuse
         chown 65533:65533 /home/developer /run/user
-        /usr/bin/dotnet exec /run/app/bin/Cli.Tests.dll agent /run/agent.sock </dev/null >/dev/null 2>&1 &
+        setpriv --pdeathsig KILL -- /usr/bin/dotnet exec /run/app/bin/Cli.Tests.dll agent /run/agent.sock </dev/null >/dev/null 2>&1 &
         cd /home/developer
         export HOME=/home/developer
         [ -z "$BEFORE" ] || setpriv --reuid=65533 --regid=65533 --clear-groups sh -c "$BEFORE"

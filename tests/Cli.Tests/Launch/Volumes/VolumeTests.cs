@@ -312,13 +312,14 @@ public sealed class VolumeTests : IDisposable
     {
         _pod.Write("/run/agent/pid", "the pod's\n");
         using Laptop laptop = new(_pod, account, fuse: true, "/run/agent,emptyDir");
-        laptop.Run("(while :; do cat /run/agent/pid; done) >/tmp/seen 2>/dev/null </dev/null &");
+        laptop.Run("touch /tmp/go; (while [ -e /tmp/go ]; do cat /run/agent/pid; done) >/tmp/seen 2>/dev/null </dev/null &");
         for (int time = 0; time < 3; time++)
         {
             Assert.Equal("1", laptop.Order("kill-sshfs"));
             laptop.Until("cat /run/agent/pid 2>&1", "the pod's\n", seconds: 15);
         }
 
+        laptop.Run("rm /tmp/go");
         Assert.Equal("the pod's\n", laptop.Run("sort -u /tmp/seen"));
     }
 
