@@ -97,6 +97,9 @@ public sealed class TrafficTests(PracticeClusterFixture cluster)
     {
         TreeShell inside = await cluster.SessionAsync(way);
         RunningCommand server = inside.User.Begin("socat", "TCP4-LISTEN:5440,bind=127.0.0.1,reuseaddr", "SYSTEM:true");
+
+        // Without a namespace of its own the look below would take the port itself, were it first.
+        await Eventually.HoldsAsync("the server listens", async () => (await inside.User.RunAsync("ss", "-Hltn", "sport = :5440")).Output.Length > 0);
         await Eventually.HoldsAsync("the port is taken", async () => (await inside.RunAsync("timeout 1 socat -u TCP4-LISTEN:5440,bind=127.0.0.1 -")).Error.Contains("in use", StringComparison.Ordinal));
         await inside.User.RunAsync("curl", "-s", "http://127.0.0.1:5440/");
         await server.EndAsync();
