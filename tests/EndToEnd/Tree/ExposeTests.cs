@@ -45,11 +45,22 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
     public async Task Datagrams_reach_a_server_and_its_answers_come_back(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);
-        (Task<CommandResult> server, _) = inside.Begin("timeout 60 socat -T 30 UDP4-RECVFROM:7070,bind=127.0.0.1,reuseaddr EXEC:'sed -u s/^/heard\\ /'");
+        (Task<CommandResult> server, _) = inside.Begin("""
+            exec timeout 80 python3 -c '
+            import socket
+            here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            here.bind(("127.0.0.1", 7070))
+            said = b""
+            while said != b"stop\n":
+                said, caller = here.recvfrom(1000)
+                here.sendto(b"heard " + said, caller)
+            '
+            """);
         await Eventually.GivesAsync(
             "it answers",
             async () => (await cluster.InPodAsync("other", "files", $"echo hello | timeout 3 socat -t 1 - UDP4:{PracticeClusterFixture.SharedName(way)}.tree:7070")).Output,
             static output => output == "heard hello\n");
+        (await inside.RunAsync("echo stop >/dev/udp/127.0.0.1/7070")).Good();
         (await server).Good();
     }
 
