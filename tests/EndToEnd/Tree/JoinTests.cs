@@ -12,10 +12,10 @@ public sealed class JoinTests(PracticeClusterFixture cluster) : TreeTest(cluster
     {
         TreeShell inside = await Cluster.SessionAsync(way);
         LaptopUser user = inside.User;
-        CommandResult run = await user.RunAsync(PracticeClusterFixture.Program, "run", "--", "sh", "-c", "curl -sS http://files.other/; echo $MYENV; cat /etc/settings/colour; id -un; pwd; exit 42");
+        CommandResult run = await user.TelepresenceAsync("run", "--", "sh", "-c", "curl -sS http://files.other/; echo $MYENV; cat /etc/settings/colour; id -un; pwd; exit 42");
         Assert.Equal(42, run.ExitCode);
         Assert.Equal($"practice\nhello\nblue{way.User()}\n{user.Home}\n", run.Output);
-        Assert.Equal("practice", (await user.RunAsync(PracticeClusterFixture.Program, "run", "--session", PracticeClusterFixture.SharedName(way), "--", "curl", "-sS", "http://files.other/")).Good());
+        Assert.Equal("practice", (await user.TelepresenceAsync("run", "--session", PracticeClusterFixture.SharedName(way), "--", "curl", "-sS", "http://files.other/")).Good());
     }
 
     [Theory]
