@@ -42,19 +42,6 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
 
     [Theory]
     [ClassData(typeof(EveryWay))]
-    public async Task Datagrams_reach_a_server_and_its_answers_come_back(Way way)
-    {
-        TreeShell inside = await cluster.SessionAsync(way);
-        (Task<CommandResult> server, _) = inside.Begin("timeout 60 socat -T 30 UDP4-RECVFROM:7070,bind=127.0.0.1,reuseaddr EXEC:'sed -u s/^/heard\\ /'");
-        await Eventually.GivesAsync(
-            "it answers",
-            async () => (await cluster.InPodAsync("other", "files", $"echo hello | timeout 3 socat -t 1 - UDP4:{PracticeClusterFixture.SharedName(way)}.tree:7070")).Output,
-            static output => output == "heard hello\n");
-        (await server).Good();
-    }
-
-    [Theory]
-    [ClassData(typeof(EveryWay))]
     public async Task A_sidecar_is_called_and_calls_back_over_the_pod_s_own_loopback(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);
