@@ -19,7 +19,7 @@ internal sealed class ConnectCommand : IDisposable
     private readonly Terminal _terminal;
     private readonly InvokingUser _user = InvokingUser.Resolve();
     private readonly CancellationTokenSource _interrupted = new();
-    private readonly PosixSignalRegistration _interrupt, _terminate;
+    private readonly PosixSignalRegistration _interrupt, _terminate, _continue;
     private CommandRunner? _runner;
     private int _signalExitCode;
 
@@ -29,6 +29,9 @@ internal sealed class ConnectCommand : IDisposable
         _terminal = terminal;
         _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
         _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+
+        // When continued, the runtime would put the terminal's settings of its own start in place of the command's.
+        _continue = PosixSignalRegistration.Create(PosixSignal.SIGCONT, static context => context.Cancel = true);
     }
 
     /// <summary>Runs the verb.</summary>
@@ -68,6 +71,7 @@ internal sealed class ConnectCommand : IDisposable
     {
         _interrupt.Dispose();
         _terminate.Dispose();
+        _continue.Dispose();
         _interrupted.Dispose();
     }
 

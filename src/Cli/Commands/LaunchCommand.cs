@@ -35,6 +35,9 @@ internal sealed class LaunchCommand : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnEnd),
             PosixSignalRegistration.Create(PosixSignal.SIGINT, context => OnKey(context, SIGINT)),
             PosixSignalRegistration.Create(PosixSignal.SIGQUIT, context => OnKey(context, SIGQUIT)),
+
+            // When continued, the runtime would put the terminal's settings of its own start in place of the command's.
+            PosixSignalRegistration.Create(PosixSignal.SIGCONT, static context => context.Cancel = true),
             PosixSignalRegistration.Create((PosixSignal)SIGUSR1, context => OnMessage(context, SIGUSR1)),
             PosixSignalRegistration.Create((PosixSignal)SIGUSR2, context => OnMessage(context, SIGUSR2)),
         ];

@@ -70,7 +70,7 @@ internal enum MessageKind
     /// <summary>A command has ended; <see cref="Message.Text"/> says which, <see cref="Message.Code"/> how (holder → session).</summary>
     Exited,
 
-    /// <summary>Send signal <see cref="Message.Code"/> to the command that <see cref="Message.Text"/> names (session → holder); it has been stopped (holder → session).</summary>
+    /// <summary>Send signal <see cref="Message.Code"/> to the command that <see cref="Message.Text"/> names (session → holder); it, process <see cref="Message.Code"/>, has been stopped (holder → session).</summary>
     Signal,
 
     /// <summary>For the volumes (both ways); <see cref="Message.Text"/> and the descriptors are between them.</summary>

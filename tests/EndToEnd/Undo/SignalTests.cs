@@ -77,7 +77,7 @@ public sealed class SignalTests(PracticeClusterFixture cluster) : IAsyncLifetime
     [Fact]
     public async Task While_a_command_runs_in_a_connection_of_its_own()
     {
-        string name = await cluster.NamespaceAsync("held");
+        string name = await cluster.NamespaceAsync("own-command");
         RunningCommand connect = _laptop.Begin(PracticeClusterFixture.Program, "connect", "--namespace", name, "--", "sh", "-c", "echo begun; exec sleep 80");
         await connect.SaysAsync("begun");
         await IsUndoneAsync(connect, name, "TERM", 143);

@@ -47,11 +47,12 @@ internal static class SessionHelper
                 async Task ForwardAsync() => holder.Signal(await started.Task, Posix.SIGTERM);
             });
             using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, static context => context.Cancel = true);
+            using PosixSignalRegistration continued = PosixSignalRegistration.Create(PosixSignal.SIGCONT, static context => context.Cancel = true);
             using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
-            LaunchedCommand launched = await holder.LaunchAsync(spec, default);
-            started.SetResult(launched);
             if (!Console.IsInputRedirected)
                 holder.CommandStopped = command => _ = holder.StopWith(command);
+            LaunchedCommand launched = await holder.LaunchAsync(spec, default);
+            started.SetResult(launched);
             try
             {
                 return await launched.Exited;

@@ -21,9 +21,9 @@ internal sealed unsafe partial class ChildProcess
 
     private readonly TaskCompletionSource<int> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private readonly Action? _stopped;
+    private readonly Action<int>? _stopped;
 
-    private ChildProcess(int id, Action? stopped)
+    private ChildProcess(int id, Action<int>? stopped)
     {
         Id = id;
         _stopped = stopped;
@@ -40,7 +40,7 @@ internal sealed unsafe partial class ChildProcess
     /// <param name="arguments">All arguments, the program's own name first.</param>
     /// <param name="environment">All variables.</param>
     /// <param name="directory">Where it starts; null for here, which is kept even if the directory has no name any more.</param>
-    /// <param name="stopped">Called each time when it has been stopped, as by Ctrl-Z; on a thread of its own.</param>
+    /// <param name="stopped">Called with its id each time when it has been stopped, as by Ctrl-Z; on a thread of its own.</param>
     /// <param name="descriptors">Descriptors as the program gets them: <c>Theirs</c> is a copy of <c>Ours</c>.</param>
     /// <exception cref="IOException">It could not be started; <see cref="Exception.HResult"/> is errno.</exception>
     internal static ChildProcess Start(
@@ -48,7 +48,7 @@ internal sealed unsafe partial class ChildProcess
         IReadOnlyList<string> arguments,
         IReadOnlyDictionary<string, string> environment,
         string? directory,
-        Action? stopped,
+        Action<int>? stopped,
         params ReadOnlySpan<(int Ours, int Theirs)> descriptors)
     {
         // Larger than the structures of glibc (336 and 80 bytes) and musl.
@@ -113,7 +113,7 @@ internal sealed unsafe partial class ChildProcess
                 continue;
             if (waited < 0 || (status & 0xff) != 0x7f)
                 break;
-            _stopped?.Invoke();
+            _stopped?.Invoke(Id);
         }
 
         // Only somebody else who waited for it could have taken its status.

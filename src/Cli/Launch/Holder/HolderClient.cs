@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 using Telepresence.Cli.Daemon;
@@ -42,7 +43,7 @@ internal sealed class HolderClient : IAsyncDisposable
     private readonly DaemonChannel _channel;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ConcurrentDictionary<string, Running> _commands = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<int>> _commands = new();
     private readonly Task _ended;
     private string? _namespace;
     private volatile bool _ending;
@@ -116,13 +117,13 @@ internal sealed class HolderClient : IAsyncDisposable
     internal async Task<LaunchedCommand> LaunchAsync(LaunchSpec spec, CancellationToken cancellation)
     {
         string name = Interlocked.Increment(ref _lastCommand).ToString(CultureInfo.InvariantCulture);
-        Running running = new();
-        _commands[name] = running;
+        TaskCompletionSource<int> exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _commands[name] = exited;
         try
         {
             using FileDescriptor file = MemoryFile.Write(spec, HolderJson.Default.LaunchSpec);
             Message answer = await CallAsync(new Message { Kind = MessageKind.Launch, Text = name, Descriptors = [file] }, cancellation);
-            return running.Command = new LaunchedCommand(answer.Code!.Value, name, running.Exited.Task);
+            return new LaunchedCommand(answer.Code!.Value, name, exited.Task);
         }
         catch
         {
@@ -144,7 +145,16 @@ internal sealed class HolderClient : IAsyncDisposable
         await Task.Delay(StopDelay);
         if (!TreeProcesses.IsStopped(command.Id))
             return;
+
+        // The stop may reach another thread first, so that this one runs on for a while: what tells of the end is the signal that continues.
+        TaskCompletionSource continued = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using PosixSignalRegistration registration = PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
+        {
+            context.Cancel = true; // else the runtime puts its own terminal settings in place of the command's
+            continued.TrySetResult();
+        });
         _ = Posix.kill(Environment.ProcessId, SIGSTOP);
+        await continued.Task;
         Signal(command, SIGCONT);
     }
 
@@ -237,12 +247,12 @@ internal sealed class HolderClient : IAsyncDisposable
                 _ready.TrySetResult();
                 break;
             case MessageKind.Exited:
-                if (_commands.TryRemove(message.Text!, out Running? ended))
-                    ended.Exited.TrySetResult(message.Code!.Value);
+                if (_commands.TryRemove(message.Text!, out TaskCompletionSource<int>? ended))
+                    ended.TrySetResult(message.Code!.Value);
                 break;
             case MessageKind.Signal:
-                if (_commands.TryGetValue(message.Text!, out Running? stopped) && stopped.Command is { } command)
-                    CommandStopped?.Invoke(command);
+                if (_commands.TryGetValue(message.Text!, out TaskCompletionSource<int>? stopped) && message.Code is { } id)
+                    CommandStopped?.Invoke(new LaunchedCommand(id, message.Text!, stopped.Task));
                 break;
             case MessageKind.Progress:
                 _options.Log?.Invoke(message.Text ?? "");
@@ -261,10 +271,10 @@ internal sealed class HolderClient : IAsyncDisposable
             _lost.TrySetResult();
         foreach (string name in _commands.Keys)
         {
-            if (_commands.TryRemove(name, out Running? running))
+            if (_commands.TryRemove(name, out TaskCompletionSource<int>? running))
             {
-                running.Exited.TrySetException(Gone());
-                _ = running.Exited.Task.Exception; // nobody may be waiting for it
+                running.TrySetException(Gone());
+                _ = running.Task.Exception; // nobody may be waiting for it
             }
         }
 
@@ -275,12 +285,4 @@ internal sealed class HolderClient : IAsyncDisposable
     }
 
     private static UserError Gone() => new(ExitCode.DaemonLost, "The process that holds the namespace ended unexpectedly.");
-
-    private sealed class Running
-    {
-        internal TaskCompletionSource<int> Exited { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        // Null until the holder has answered.
-        internal LaunchedCommand? Command { get; set; }
-    }
 }

@@ -25,6 +25,9 @@ internal sealed class HolderProcess : IAsyncDisposable
     private static readonly PosixSignal[] NotForUs =
     [
         PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM, PosixSignal.SIGTSTP, PosixSignal.SIGTTIN, PosixSignal.SIGTTOU,
+
+        // When continued, the runtime would put the terminal's settings of its own start in place of the command's.
+        PosixSignal.SIGCONT,
     ];
 
     private readonly ConcurrentDictionary<string, ChildProcess> _commands = new();
@@ -114,7 +117,7 @@ internal sealed class HolderProcess : IAsyncDisposable
         ChildProcess command;
         try
         {
-            command = ChildProcess.Start(line[0], line, variables, directory, () => _channel.Post(new Message { Kind = MessageKind.Signal, Text = name }));
+            command = ChildProcess.Start(line[0], line, variables, directory, id => _channel.Post(new Message { Kind = MessageKind.Signal, Text = name, Code = id }));
         }
         catch (IOException fault)
         {
