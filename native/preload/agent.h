@@ -57,6 +57,7 @@ enum notice {
     NOTICE_RIGHTS = 2, /* setuid, setgid, capabilities */
     NOTICE_GO = 3,
     NOTICE_32_BIT = 4,
+    NOTICE_PACKETS = 7, /* it is inside, but sends what the shim does not carry */
 };
 
 void agent_notice(enum notice notice, const char *path);

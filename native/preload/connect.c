@@ -125,9 +125,8 @@ HOOK(int, connect, (int fd, const struct sockaddr *address, socklen_t length))
         return connect_tcp(fd, address, length, &to);
     case SOCKET_UDP:
         return connect_udp(fd, address, length, &to);
-    case SOCKET_PING:
-        errno = ENETUNREACH;
-        return -1;
+    case SOCKET_UNCARRIED:
+        return uncarried_may_go(&to) ? REAL(connect)(fd, address, length) : -1;
     default:
         return REAL(connect)(fd, address, length);
     }

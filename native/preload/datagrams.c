@@ -62,9 +62,9 @@ static void find_route(int fd, const void *address, socklen_t length, int flags,
         if ((flags & MSG_FASTOPEN) != 0) /* otherwise it is connected, and the address means nothing */
             find_connection(&to, &stand_in, route);
         break;
-    case SOCKET_PING:
-        route->destination = DESTINATION_FAILS;
-        errno = ENETUNREACH;
+    case SOCKET_UNCARRIED:
+        if (!uncarried_may_go(&to))
+            route->destination = DESTINATION_FAILS;
         break;
     default:
         break;

@@ -3,9 +3,12 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -13,7 +16,7 @@
 
 enum socket_kind socket_kind(int fd)
 {
-    int type = 0, protocol = 0;
+    int type = 0, protocol = 0, domain = 0;
     socklen_t length = sizeof type;
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0)
         return SOCKET_OTHER;
@@ -24,9 +27,28 @@ enum socket_kind socket_kind(int fd)
         return SOCKET_TCP;
     if (type == SOCK_DGRAM && protocol == IPPROTO_UDP)
         return SOCKET_UDP;
-    if (type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6))
-        return SOCKET_PING;
+    length = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && (domain == AF_INET || domain == AF_INET6))
+        return SOCKET_UNCARRIED;
     return SOCKET_OTHER;
+}
+
+bool uncarried_may_go(const struct endpoint *to)
+{
+    char path[4096];
+    struct endpoint unused;
+    int saved = errno;
+    if (agent_map_udp(to, 0, &unused) == ANSWER_DIRECT) {
+        errno = saved;
+        return true;
+    }
+    long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof path - 1);
+    if (length > 0) {
+        path[length] = '\0';
+        agent_notice(NOTICE_PACKETS, path);
+    }
+    errno = ENETUNREACH;
+    return false;
 }
 
 void socket_allow_ipv4(int fd, int family)

@@ -7,8 +7,8 @@
 enum socket_kind {
     SOCKET_TCP,
     SOCKET_UDP,
-    SOCKET_PING,
-    SOCKET_OTHER, /* not carried: raw, SCTP, Unix, ... */
+    SOCKET_UNCARRIED, /* of the Internet, and neither of these: ICMP, raw, SCTP, ... */
+    SOCKET_OTHER,     /* Unix, ... */
 };
 
 enum socket_kind socket_kind(int fd);
@@ -24,6 +24,12 @@ void socket_allow_ipv4(int fd, int family);
  * remembered by this thread for some seconds. The socket has a port afterwards, as it would have had after sending.
  */
 int datagram_target(int fd, int family, const struct endpoint *to, struct endpoint *stand_in, bool *direct);
+
+/*
+ * Whether a packet that is neither TCP nor UDP may go to the endpoint, because that is outside the cluster. If not, whoever started the
+ * session is told of this program, and errno is set.
+ */
+bool uncarried_may_go(const struct endpoint *to);
 
 /* Tells the agent that this socket is the one that is on its way to the stand-in, and ends the conversation. errno is kept. */
 void socket_claim(int fd, int conversation);

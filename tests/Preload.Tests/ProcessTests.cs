@@ -111,4 +111,12 @@ public sealed class ProcessTests(Cluster cluster)
 
         Assert.Contains(cluster.Notices, notice => notice.StartsWith($"{copy} runs with rights", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task A_program_that_sends_other_packets_is_named_and_sends_none()
+    {
+        Output output = await cluster.BehindShimAsync("ping", "-c", "1", "-W", "2", "10.99.0.1");
+        Assert.Contains("100% packet loss", output.Text, StringComparison.Ordinal);
+        Assert.Contains(cluster.Notices, static notice => notice.Contains("/ping sends packets that are neither TCP nor UDP", StringComparison.Ordinal));
+    }
 }

@@ -154,12 +154,14 @@ public sealed class ProxyHostTests : IAsyncLifetime
         };
         _client.Link(_proxy.Port);
         StreamRecorder listen = new();
-        _client.Open(StreamKind.Listen, new ListenTarget(false, new TargetAddress(NetAddress.Parse("::"), 0)).ToBytes(), listen);
+        MuxStream port = _client.Open(StreamKind.Listen, new ListenTarget(false, new TargetAddress(NetAddress.Parse("::"), 0)).ToBytes(), listen);
+        port.Write([ListenTarget.TakeCallers], _client.Now);
         _client.Turns.Until(() => listen.Accepted);
         Assert.True(TargetAddress.TryDecode(listen.Info, out TargetAddress bound));
-        using Socket caller = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        caller.Connect(IPAddress.Loopback, bound.Port);
-        caller.Send("knock knock"u8);
+        Socket? caller = null;
+        _client.Turns.Until(() => (caller = Call(bound.Port)) is not null);
+        using Socket connected = caller!;
+        connected.Send("knock knock"u8);
         _client.Turns.Until(() => _stream.Bytes.Count == 11);
     }
 
@@ -188,6 +190,21 @@ public sealed class ProxyHostTests : IAsyncLifetime
         second.Open(StreamKind.Tcp, Target(listener), b);
         _client.Turns.Until(() => a.Accepted);
         second.Turns.Until(() => b.Accepted);
+    }
+
+    private static Socket? Call(ushort port)
+    {
+        Socket caller = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            caller.Connect(IPAddress.Loopback, port);
+            return caller;
+        }
+        catch (SocketException refusal) when (refusal.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            caller.Dispose();
+            return null;
+        }
     }
 
     private static Socket Listen()

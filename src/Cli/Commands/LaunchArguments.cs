@@ -82,7 +82,7 @@ internal sealed record LaunchArguments
         {
             Context = Context,
             Namespace = Namespace,
-            Kubeconfig = Absolute(Kubeconfig),
+            Kubeconfig = Kubeconfig is null ? null : Path.GetFullPath(Kubeconfig),
             Workload = workload,
             Deployment = deployment,
             Container = container,
@@ -100,8 +100,8 @@ internal sealed record LaunchArguments
             },
             Mount = mount,
             MountWrite = MountWrite,
-            EnvFile = Absolute(EnvFile),
-            EnvJson = Absolute(EnvJson),
+            EnvFile = ReadFile("--env-file", EnvFile),
+            EnvJson = ReadFile("--env-json", EnvJson),
             LogFile = LogFile == "-" ? "-" : Path.GetFullPath(LogFile ?? DefaultLog),
             Verbose = Verbose,
             Command = Run ?? [],
@@ -173,7 +173,18 @@ internal sealed record LaunchArguments
             ? name
             : throw Bad($"{option} {whole}: '{name}' is not a name that Kubernetes takes: lower-case letters, digits and hyphens, 63 at most, a letter or digit at both ends.");
 
-    private static string? Absolute(string? path) => path is null ? null : Path.GetFullPath(path);
+    // What could be wrong with it is said before a pod is made for its contents.
+    private static string? ReadFile(string option, string? path)
+    {
+        if (path is null)
+            return null;
+        string file = Path.GetFullPath(path);
+        if (Directory.Exists(file))
+            throw Bad($"{option} {path}: that is a directory; give the name of a file.");
+        if (!Directory.Exists(Path.GetDirectoryName(file)))
+            throw Bad($"{option} {path}: there is no directory {Path.GetDirectoryName(file)}; make it, or name another file.");
+        return file;
+    }
 
     private static UserError Bad(string sentence) => new(ExitCode.BadArguments, sentence);
 }

@@ -23,6 +23,9 @@ internal enum ProgramObstacle : byte
 
     /// <summary>Its C library is neither glibc nor musl.</summary>
     OtherLibc = 6,
+
+    /// <summary>It sends packets that are neither TCP nor UDP; seen when it does.</summary>
+    OtherPackets = 7,
 }
 
 /// <summary>The obstacles in words.</summary>
@@ -37,6 +40,7 @@ internal static class ProgramObstacles
         ProgramObstacle.Is32Bit => "is a 32-bit program",
         ProgramObstacle.NotElf => "is not a program of this machine's kind",
         ProgramObstacle.OtherLibc => "uses a C library that is neither glibc nor musl",
+        ProgramObstacle.OtherPackets => "sends packets that are neither TCP nor UDP",
         _ => null,
     };
 

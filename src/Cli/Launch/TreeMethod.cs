@@ -1,5 +1,6 @@
 using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Engine;
+using Telepresence.Cli.Engine.Listeners;
 using Telepresence.Cli.Launch.Holder;
 using Telepresence.Cli.Launch.Holder.Loopback;
 using Telepresence.Cli.Launch.Preload;
@@ -42,6 +43,9 @@ internal sealed class TreeMethod : IAsyncDisposable
     /// <summary>Makes sockets where the tree's programs listen; null where that is this machine's own loopback.</summary>
     internal ISocketSource? Inside => _network?.Sockets;
 
+    /// <summary>Knows what listens where the tree's programs and the machine's do; null until attached.</summary>
+    internal ListenerWatch? Listeners { get; private set; }
+
     /// <summary>Chooses, starts what holds the namespaces, and says in one line what was chosen and why not the better one.</summary>
     /// <exception cref="UserError">What was asked for is not possible here.</exception>
     internal static async Task<TreeMethod> ChooseAsync(LaunchOptions options, InvokingUser user, Action<string> say, FileLog log, CancellationToken cancellation)
@@ -78,6 +82,7 @@ internal sealed class TreeMethod : IAsyncDisposable
             string place = Path.Combine(directory, "preload");
             (Host as DirectHost)?.MarkBy(place);
             _preload = await PreloadMethod.StartAsync(engine, new PreloadOptions { Directory = place, Exceptions = plan.Direct, Notice = Tell });
+            Listeners = await engine.AddServiceAsync(static scope => new ListenerWatch(scope, ListenerSide.Machine()));
             return _preload.Variables(_user.Environment.GetValueOrDefault(PreloadEnvironment.LoaderVariable));
         }
 
@@ -85,7 +90,8 @@ internal sealed class TreeMethod : IAsyncDisposable
         foreach (string note in _network.Report.Notes)
             _say(note);
         await engine.AttachNetworkAsync(_network.ToEngine(plan.Rules, plan.LocalServers, plan.Direct));
-        await engine.AddServiceAsync(scope => LoopbackMirror.Create(scope, _namespace.Client, _network, _log.Write));
+        ListenerWatch watch = Listeners = await engine.AddServiceAsync(scope => LoopbackMirror.Watch(scope, _namespace.Client, _network));
+        await engine.AddServiceAsync(scope => LoopbackMirror.Create(scope, watch, _network, _log.Write));
         return new Dictionary<string, string>();
     }
 

@@ -348,7 +348,7 @@ internal sealed class TreeSession : IAsyncDisposable
             await _engine.AddServiceAsync(scope => new PodPort(scope, port, local));
         ExposedPorts ports = await _engine.AddServiceAsync(scope =>
         {
-            ExposedPorts made = new(scope, _exposed, local, _say);
+            ExposedPorts made = new(scope, _exposed, local, _method!.Listeners!, _say);
             _engine.Inbound = made;
             return made;
         });

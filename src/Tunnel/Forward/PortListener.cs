@@ -10,13 +10,12 @@ namespace Telepresence.Tunnel.Forward;
 /// (<see cref="AcceptedTarget"/>). The port is open for as long as the stream is. Both sides of a session use this class.
 /// </summary>
 /// <remarks>
-/// The kernel has accepted a TCP caller before the other side is asked, so a refusal reaches the caller as a reset. Connections outlive
-/// the listener, and both outlive a lost link: callers wait meanwhile.
+/// The kernel accepts a TCP caller before the other side can be asked. So that callers of a port that nobody serves are refused all the
+/// same, the other side says beforehand whether somebody does; should that change meanwhile, the caller is reset. Connections outlive the
+/// listener, and both outlive a lost link: callers wait meanwhile.
 /// </remarks>
 public sealed class PortListener(EventLoop loop, ChunkPool pool)
 {
-    private const int Backlog = 1024;
-
     /// <summary>Ports that are open.</summary>
     public int OpenCount { get; private set; }
 
@@ -60,12 +59,22 @@ public sealed class PortListener(EventLoop loop, ChunkPool pool)
         if (type == Libc.SOCK_STREAM)
             SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
         error = SocketOptions.Bind(socket, address, port, family);
-        if (error == 0 && type == Libc.SOCK_STREAM && Libc.listen(socket.Number, Backlog) != 0)
-            error = Libc.Errno;
-        if (error == 0)
+
+        // Bound alone, a port could still be taken by another socket with the same option.
+        if (error == 0 && type == Libc.SOCK_STREAM)
+            error = TcpListener.Listen(socket);
+        if (error != 0)
+        {
+            socket.Dispose();
+            return null;
+        }
+
+        // A port that the kernel chose is given back when the socket stops to listen; one that was asked for stays.
+        if (port != 0 || type != Libc.SOCK_STREAM)
             return socket;
+        ushort chosen = SocketOptions.LocalPort(socket);
         socket.Dispose();
-        return null;
+        return Bind(type, address, chosen, out family, out error);
     }
 
     private static string Explain(int errno, ListenTarget target)

@@ -4,25 +4,57 @@ using Telepresence.Tunnel.Mux;
 
 namespace Telepresence.Tunnel.Forward;
 
-/// <summary>One listening TCP port: each caller becomes a stream, over which bytes flow at once, within the peer's early window.</summary>
+/// <summary>
+/// One TCP port: while it takes callers (<see cref="ListenTarget.TakeCallers"/>), each becomes a stream, over which bytes flow at once,
+/// within the peer's early window. Else the kernel refuses them.
+/// </summary>
 internal sealed class TcpListener(
     EventLoop loop, ChunkPool pool, MuxSession session, MuxStream stream, FileDescriptor socket, Action closed) : IMuxStreamHandler, IReadyHandler
 {
-    private const int AcceptsPerReady = 32;
+    private const int Backlog = 1024, AcceptsPerReady = 32;
 
     private readonly SpareDescriptor _spare = new();
     private bool _closed;
+    private bool _takesCallers;
 
     internal void Start()
     {
         stream.Handler = this;
-        loop.Add(socket.Number, Readiness.Read, this);
+        Refuse();
+    }
+
+    /// <summary>Lets the kernel accept callers.</summary>
+    /// <returns>0, or errno.</returns>
+    internal static int Listen(FileDescriptor socket) => Libc.listen(socket.Number, Backlog) == 0 ? 0 : Libc.Errno;
+
+    /// <inheritdoc/>
+    public void OnData(MuxStream from, ReadOnlySpan<byte> bytes, long now)
+    {
+        bool takes = bytes[^1] == ListenTarget.TakeCallers;
+        from.Consume(bytes.Length, now);
+        if (_closed || takes == _takesCallers)
+            return;
+        _takesCallers = takes;
+        if (!takes)
+        {
+            loop.Remove(socket.Number);
+            Refuse();
+        }
+        else if (Listen(socket) is not 0 and int errno)
+        {
+            from.Reset(SocketOptions.ToRefuseCode(errno), now);
+            Close();
+        }
+        else
+        {
+            loop.Add(socket.Number, Readiness.Read, this);
+        }
     }
 
     /// <inheritdoc/>
     public void OnReady(Readiness readiness, long now)
     {
-        for (int i = 0; i < AcceptsPerReady && !_closed; i++)
+        for (int i = 0; i < AcceptsPerReady && _takesCallers; i++)
         {
             if (_spare.Accept(socket, out SocketAddress caller) is not { } connection)
                 return;
@@ -42,6 +74,9 @@ internal sealed class TcpListener(
 
     /// <inheritdoc/>
     public void OnRefused(MuxStream from, RefuseCode code, string reason, long now) => Close();
+
+    // A socket that listened keeps its port, and resets those who wait (shutdown(2); the kernel calls it a disconnection).
+    private void Refuse() => _ = Libc.shutdown(socket.Number, Libc.SHUT_RD);
 
     private void Connect(FileDescriptor connection, SocketAddress caller, long now)
     {
@@ -63,7 +98,9 @@ internal sealed class TcpListener(
         if (_closed)
             return;
         _closed = true;
-        loop.Remove(socket.Number);
+        if (_takesCallers)
+            loop.Remove(socket.Number);
+        _takesCallers = false;
         socket.Dispose();
         _spare.Close();
         closed();

@@ -56,7 +56,7 @@ public sealed class TrafficTests(PracticeClusterFixture cluster)
     }
 
     [Theory]
-    [ClassData(typeof(MainWays))]
+    [ClassData(typeof(EveryWay))]
     public async Task Ping_works_or_says_that_it_does_not(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);

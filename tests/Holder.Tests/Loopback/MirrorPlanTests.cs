@@ -1,5 +1,6 @@
 using System.Text;
 
+using Telepresence.Cli.Engine.Listeners;
 using Telepresence.Cli.Launch.Holder.Loopback;
 using Telepresence.Tunnel.Wire;
 

@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using Telepresence.Cli;
 using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Engine;
+using Telepresence.Cli.Engine.Listeners;
 using Telepresence.Cli.Launch.Holder;
 using Telepresence.Cli.Launch.Holder.Loopback;
 using Telepresence.Dns;
@@ -82,7 +83,8 @@ internal static class SessionHelper
         NamespaceNetwork network = await holder.ConfigureAsync(spec, default);
         DnsRules rules = new(new DnsRulesOptions { Search = spec.Search, Everything = true });
         await engine.AttachNetworkAsync(network.ToEngine(rules, [], [IPNetwork.Parse("192.0.2.0/24")]));
-        await engine.AddServiceAsync(scope => LoopbackMirror.Create(scope, holder, network, static line => Console.Error.WriteLine($"log: {line}")));
+        ListenerWatch watch = await engine.AddServiceAsync(scope => LoopbackMirror.Watch(scope, holder, network));
+        await engine.AddServiceAsync(scope => LoopbackMirror.Create(scope, watch, network, static line => Console.Error.WriteLine($"log: {line}")));
     }
 
     private static Dictionary<string, string> Variables()

@@ -70,6 +70,33 @@ public sealed class PortListenerTests : IDisposable
     }
 
     [Fact]
+    public void A_port_that_nobody_serves_any_more_refuses_its_callers_until_somebody_does_again()
+    {
+        _pair.ClientEvents.Serve = static (stream, _, now) => stream.Accept(default, now);
+        (MuxStream listen, IPEndPoint bound) = Open(isUdp: false, "127.0.0.1");
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Null(Call(bound));
+            listen.Write([ListenTarget.RefuseCallers], _pair.Loop.Now);
+            _pair.Turns.Until(() => Call(bound) == SocketError.ConnectionRefused);
+            listen.Write([ListenTarget.TakeCallers], _pair.Loop.Now);
+            _pair.Turns.Until(() => Call(bound) is null);
+        }
+
+        Assert.Equal(1, _listener.OpenCount);
+    }
+
+    [Fact]
+    public void Until_somebody_is_said_to_serve_it_a_port_refuses_its_callers()
+    {
+        byte[] target = new ListenTarget(false, new TargetAddress(NetAddress.Parse("127.0.0.1"), 0)).ToBytes();
+        _pair.Client.Open(StreamKind.Listen, target, _request, _pair.Loop.Now);
+        _pair.Turns.Until(() => _request.Accepted);
+        Assert.True(TargetAddress.TryDecode(_request.Info, out TargetAddress bound));
+        Assert.Equal(SocketError.ConnectionRefused, Call(new IPEndPoint(IPAddress.Loopback, bound.Port)));
+    }
+
+    [Fact]
     public void The_port_is_closed_with_its_stream_and_connections_live_on()
     {
         StreamRecorder flow = new();
@@ -153,6 +180,20 @@ public sealed class PortListenerTests : IDisposable
     [InlineData("0a00000001" + "0400507f0000")]
     public void Malformed_accepted_targets_are_refused(string hex) => Assert.False(AcceptedTarget.TryDecode(Convert.FromHexString(hex), out _));
 
+    private static SocketError? Call(IPEndPoint to)
+    {
+        using Socket caller = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            caller.Connect(to);
+            return null;
+        }
+        catch (SocketException refusal)
+        {
+            return refusal.SocketErrorCode;
+        }
+    }
+
     private static Socket Listen()
     {
         Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -167,6 +208,8 @@ public sealed class PortListenerTests : IDisposable
     {
         byte[] target = new ListenTarget(isUdp, new TargetAddress(NetAddress.Parse(address), 0)).ToBytes();
         MuxStream stream = _pair.Client.Open(StreamKind.Listen, target, _request, _pair.Loop.Now)!;
+        if (!isUdp)
+            stream.Write([ListenTarget.TakeCallers], _pair.Loop.Now);
         _pair.Turns.Until(() => _request.Accepted);
         Assert.True(TargetAddress.TryDecode(_request.Info, out TargetAddress bound));
         return (stream, new IPEndPoint(bound.Address.ToIPAddress(), bound.Port));

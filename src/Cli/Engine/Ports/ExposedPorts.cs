@@ -1,3 +1,4 @@
+using Telepresence.Cli.Engine.Listeners;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Mux;
 using Telepresence.Tunnel.Wire;
@@ -8,8 +9,8 @@ namespace Telepresence.Cli.Engine.Ports;
 /// Ports that the pod opens for this machine: has it listen, and connects each caller to a program here.
 /// </summary>
 /// <remarks>
-/// A caller is connected when a program accepts, and refused as that program's port refused it, so nothing need listen here when the port
-/// is opened. With another pod the ports are opened again there; callers of the old one were reset with it.
+/// Nothing need listen here when the port is opened: it refuses its callers until something does. With another pod the ports are opened
+/// again there; callers of the old one were reset with it.
 /// </remarks>
 internal sealed class ExposedPorts : IEngineService, IInboundStreams
 {
@@ -17,11 +18,12 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
     private static readonly NetAddress Any = NetAddress.Parse("::");
 
     private readonly LocalPorts _local;
+    private readonly ListenerWatch _watch;
     private readonly IReadOnlyList<ExposedPort> _ports;
     private readonly Action<string> _tell;
     private readonly PortDialer _tcp;
     private readonly DatagramDialer _udp;
-    private readonly Dictionary<uint, ExposedPort> _open = [];
+    private readonly Dictionary<uint, Listening> _open = [];
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private MuxSession? _session;
     private int _answers;
@@ -30,16 +32,20 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
     /// <param name="scope">The engine.</param>
     /// <param name="ports">Which.</param>
     /// <param name="local">Where on this machine programs are looked for.</param>
+    /// <param name="watch">Knows whether one does.</param>
     /// <param name="tell">Told of a port that another pod could not open.</param>
-    internal ExposedPorts(EngineScope scope, IReadOnlyList<ExposedPort> ports, LocalPorts local, Action<string> tell)
+    internal ExposedPorts(EngineScope scope, IReadOnlyList<ExposedPort> ports, LocalPorts local, ListenerWatch watch, Action<string> tell)
     {
         _ports = ports;
         _local = local;
+        _watch = watch;
         _tell = tell;
         _tcp = new PortDialer(scope.Loop, scope.Pool, DialTimeout);
         _udp = new DatagramDialer(scope.Loop, DatagramIdleTimeout);
         if (ports.Count == 0)
             _opened.SetResult();
+        else
+            watch.Looked += OnLooked;
     }
 
     /// <summary>Ends when the first pod has opened all ports; fails with a <see cref="UserError"/> when it cannot open one.</summary>
@@ -56,10 +62,16 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
         {
             NetAddress address = port.PodLoopback ? NetAddress.FromIPv4(0x7f00_0001) : Any;
             byte[] target = new ListenTarget(port.IsUdp, new TargetAddress(address, port.Remote)).ToBytes();
-            if (session.Open(StreamKind.Listen, target, new Listening(this, port), now) is { } stream)
-                _open.Add(stream.Id, port);
+            Listening listening = new(this, port);
+            if (session.Open(StreamKind.Listen, target, listening, now) is { } stream)
+            {
+                _open.Add(stream.Id, listening);
+                listening.Start(stream, now);
+            }
             else
+            {
                 OnAnswer(port, "the session takes no more streams");
+            }
         }
     }
 
@@ -67,16 +79,28 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
     public void OnStreamOpened(MuxSession session, MuxStream stream, ReadOnlySpan<byte> target, long now)
     {
         if (session != _session || stream.Kind is not (StreamKind.Accepted or StreamKind.Udp) || !AcceptedTarget.TryDecode(target, out AcceptedTarget accepted)
-            || !_open.TryGetValue(accepted.ListenStreamId, out ExposedPort? port))
+            || !_open.TryGetValue(accepted.ListenStreamId, out Listening? listening))
             stream.Refuse(RefuseCode.Prohibited, "no such port was asked for", now);
-        else if (port.IsUdp)
-            _udp.DialUdp(stream, _local.Datagrams, port.Local, now);
+        else if (listening.Port.IsUdp)
+            _udp.DialUdp(stream, _local.Datagrams, listening.Port.Local, now);
         else
-            _tcp.Dial(stream, _local.Candidates, port.Local, now);
+            _tcp.Dial(stream, _local.Candidates, listening.Port.Local, now);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _opened.TrySetCanceled();
+    public void Dispose()
+    {
+        _watch.Looked -= OnLooked;
+        _opened.TrySetCanceled();
+    }
+
+    private void OnLooked(bool udp, long now)
+    {
+        if (udp)
+            return;
+        foreach (Listening listening in _open.Values)
+            listening.Follow(now);
+    }
 
     private void OnAnswer(ExposedPort port, string? refusal)
     {
@@ -97,6 +121,28 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
     /// <summary>One open port in the pod.</summary>
     private sealed class Listening(ExposedPorts owner, ExposedPort port) : IMuxStreamHandler
     {
+        private MuxStream? _stream;
+        private bool _takesCallers;
+
+        internal ExposedPort Port => port;
+
+        internal void Start(MuxStream stream, long now)
+        {
+            _stream = stream;
+            Follow(now);
+        }
+
+        /// <summary>Has the pod's port take callers for as long as there is somebody here who would.</summary>
+        internal void Follow(long now)
+        {
+            bool served = !port.IsUdp && owner._watch.IsServed(port.Local);
+            if (served == _takesCallers || _stream is null or { SendSpace: 0 })
+                return;
+            _stream.Write([served ? ListenTarget.TakeCallers : ListenTarget.RefuseCallers], now);
+            _takesCallers = served;
+            owner._watch.NoteChange(now);
+        }
+
         public void OnAccepted(MuxStream stream, ReadOnlySpan<byte> info, long now) => owner.OnAnswer(port, null);
 
         public void OnRefused(MuxStream stream, RefuseCode code, string reason, long now)
@@ -109,8 +155,12 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
 
         public void OnReset(MuxStream stream, RefuseCode code, long now)
         {
-            if (owner._open.Remove(stream.Id) && !stream.IsAccepted)
+            if (!owner._open.Remove(stream.Id))
+                return;
+            if (!stream.IsAccepted)
                 owner.OnAnswer(port, "the session ended");
+            else if (code == RefuseCode.AddressInUse)
+                owner._tell($"Port {port.Remote} of the pod is in use there by another program and is not forwarded any more.");
         }
     }
 }

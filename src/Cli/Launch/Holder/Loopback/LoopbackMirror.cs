@@ -1,6 +1,7 @@
 using System.Globalization;
 
 using Telepresence.Cli.Engine;
+using Telepresence.Cli.Engine.Listeners;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Mux;
@@ -22,18 +23,17 @@ internal interface IMirror : IDisposable
 /// port, and what listens inside is reached on the machine.
 /// </summary>
 /// <remarks>
-/// <para>Both sides' listening sockets are looked at a few times a second. For each that the other side does not have, one of ours is
+/// <para>Both sides' listening sockets are looked at a few times a second (<see cref="ListenerWatch"/>). For each that the other side does not have, one of ours is
 /// opened there, and closed when the original goes. So a port that is taken on one side is taken on the other, as programs expect of one
 /// machine. Our own sockets are known by their inodes and never mirrored back.</para>
 /// <para>It does not matter to it whether there is a session with the cluster.</para>
 /// </remarks>
-internal sealed class LoopbackMirror : IEngineService, ITurnHandler
+internal sealed class LoopbackMirror : IEngineService
 {
-    // A server that has just started is found before somebody can type; a machine on which nothing changes is asked less often.
-    private const long Interval = 100_000, IdleInterval = 250_000, IdleAfter = 10_000_000, UdpInterval = 300_000;
     private const long RetryAfter = 2_000_000;
     private const int MaxDatagram = 65_536;
 
+    private readonly ListenerWatch _watch;
     private readonly Side _machine;
     private readonly Side _inside;
     private readonly Action<string> _log;
@@ -42,53 +42,28 @@ internal sealed class LoopbackMirror : IEngineService, ITurnHandler
     private readonly HashSet<MirrorKey> _told = [];
     private readonly HashSet<MirrorKey> _wanted = [];
     private readonly List<MirrorKey> _scratch = [];
-    private long _nextLook;
-    private long _nextUdpLook;
-    private long _lastChange;
 
-    /// <summary>Begins to look. On the loop's thread.</summary>
+    /// <summary>Begins. On the loop's thread.</summary>
     /// <param name="scope">The engine's.</param>
+    /// <param name="watch">Looks at both sides.</param>
     /// <param name="machine">The machine's sockets.</param>
     /// <param name="inside">The namespace's sockets.</param>
     /// <param name="log">Is told, once for each, what could not be mirrored.</param>
-    internal LoopbackMirror(EngineScope scope, Side machine, Side inside, Action<string> log)
+    internal LoopbackMirror(EngineScope scope, ListenerWatch watch, Side machine, Side inside, Action<string> log)
     {
         Scope = scope;
+        _watch = watch;
         _machine = machine;
         _inside = inside;
         _log = log;
-        _lastChange = scope.Loop.Now;
-        scope.Loop.AddTurnHandler(this);
+        watch.Looked += OnLooked;
     }
 
-    /// <summary>One side: where its sockets are listed, where new ones come from, and which are ours.</summary>
-    /// <param name="Table">Lists them; owned.</param>
-    /// <param name="Fallback">Lists them where the kernel does not have the former.</param>
-    /// <param name="Sockets">Makes them.</param>
+    /// <summary>One side.</summary>
+    /// <param name="Listeners">Its sockets that wait for callers; ours are left out.</param>
+    /// <param name="Sockets">Makes new ones.</param>
     /// <param name="Ephemeral">Ports of clients.</param>
-    internal sealed record Side(ISocketTable? Table, ISocketTable Fallback, ISocketSource Sockets, EphemeralRange Ephemeral)
-    {
-        internal HashSet<uint> Own { get; } = [];
-
-        internal List<BoundSocket> Found { get; } = [];
-
-        internal bool Read(bool udp)
-        {
-            Found.Clear();
-            bool complete = Table?.Read(udp, Found) ?? false;
-            if (!complete)
-            {
-                Found.Clear();
-                complete = Fallback.Read(udp, Found);
-            }
-
-            Found.RemoveAll(socket => Own.Contains(socket.Inode));
-            return complete;
-        }
-    }
-
-    /// <inheritdoc/>
-    public long NextDeadline => _nextLook;
+    internal sealed record Side(ListenerSide Listeners, ISocketSource Sockets, EphemeralRange Ephemeral);
 
     internal EngineScope Scope { get; }
 
@@ -101,16 +76,20 @@ internal sealed class LoopbackMirror : IEngineService, ITurnHandler
     /// <summary>Mirrors that there are now.</summary>
     internal IReadOnlyCollection<MirrorKey> Mirrors => _mirrors.Keys;
 
-    /// <summary>Makes one between this process's namespace and the holder's. On the loop's thread.</summary>
-    internal static LoopbackMirror Create(EngineScope scope, HolderClient holder, NamespaceNetwork network, Action<string> log)
+    /// <summary>Begins to look at the listeners of this process's namespace and the holder's. On the loop's thread.</summary>
+    internal static ListenerWatch Watch(EngineScope scope, HolderClient holder, NamespaceNetwork network)
     {
         string inside = string.Create(CultureInfo.InvariantCulture, $"/proc/{holder.Id}/net");
-        return new LoopbackMirror(
-            scope,
-            new Side(SockDiagTable.TryOpen(), new ProcNetTable("/proc/self/net"), OwnSockets.Instance, EphemeralRange.Read()),
-            new Side(network.Diag is { } diag ? new SockDiagTable(diag) : null, new ProcNetTable(inside), network.Sockets, EphemeralRange.Default),
-            log);
+        return new ListenerWatch(scope, ListenerSide.Machine(), new ListenerSide(network.Diag is { } diag ? new SockDiagTable(diag) : null, new ProcNetTable(inside)));
     }
+
+    /// <summary>Makes one between the two sides of a <see cref="Watch"/>. On the loop's thread.</summary>
+    internal static LoopbackMirror Create(EngineScope scope, ListenerWatch watch, NamespaceNetwork network, Action<string> log) => new(
+        scope,
+        watch,
+        new Side(watch.Sides[0], OwnSockets.Instance, EphemeralRange.Read()),
+        new Side(watch.Sides[1], network.Sockets, EphemeralRange.Default),
+        log);
 
     /// <inheritdoc/>
     public void OnSession(MuxSession? session, long now)
@@ -119,45 +98,20 @@ internal sealed class LoopbackMirror : IEngineService, ITurnHandler
     }
 
     /// <inheritdoc/>
-    public void OnTurn(long now)
-    {
-        if (now < _nextLook)
-            return;
-        Look(udp: false, now);
-        if (now >= _nextUdpLook)
-        {
-            _nextUdpLook = now + UdpInterval;
-            Look(udp: true, now);
-            foreach (IMirror mirror in _mirrors.Values)
-                mirror.Poll(now);
-        }
-
-        _nextLook = now + (now - _lastChange > IdleAfter ? IdleInterval : Interval);
-    }
-
-    /// <inheritdoc/>
     public void Dispose()
     {
-        Scope.Loop.RemoveTurnHandler(this);
+        _watch.Looked -= OnLooked;
         foreach (IMirror mirror in _mirrors.Values)
             mirror.Dispose();
         foreach (TcpMirror.Call call in Calls.ToArray())
             call.Abort();
-        foreach (Side side in (ReadOnlySpan<Side>)[_machine, _inside])
-        {
-            side.Table?.Dispose();
-            side.Fallback.Dispose();
-        }
     }
 
-    private void Look(bool udp, long now)
+    private void OnLooked(bool udp, long now)
     {
-        // A list that is not complete would close mirrors whose originals are still there.
-        if (!_machine.Read(udp) || !_inside.Read(udp))
-            return;
         _wanted.Clear();
-        MirrorPlan.Add(inside: true, udp, _machine.Found, _inside.Found, _machine.Ephemeral, _wanted);
-        MirrorPlan.Add(inside: false, udp, _inside.Found, _machine.Found, _inside.Ephemeral, _wanted);
+        MirrorPlan.Add(inside: true, udp, _machine.Listeners.Found, _inside.Listeners.Found, _machine.Ephemeral, _wanted);
+        MirrorPlan.Add(inside: false, udp, _inside.Listeners.Found, _machine.Listeners.Found, _inside.Ephemeral, _wanted);
         foreach (MirrorKey key in _mirrors.Keys)
         {
             if (key.IsUdp == udp && !_wanted.Contains(key))
@@ -167,7 +121,7 @@ internal sealed class LoopbackMirror : IEngineService, ITurnHandler
         foreach (MirrorKey key in _scratch)
         {
             Close(key);
-            _lastChange = now;
+            _watch.NoteChange(now);
         }
 
         _scratch.Clear();
@@ -176,6 +130,11 @@ internal sealed class LoopbackMirror : IEngineService, ITurnHandler
             if (!_mirrors.ContainsKey(key) && !(_refused.TryGetValue(key, out long retry) && now < retry))
                 Open(key, now);
         }
+
+        if (!udp)
+            return;
+        foreach (IMirror mirror in _mirrors.Values)
+            mirror.Poll(now);
     }
 
     private void Open(MirrorKey key, long now)
@@ -195,15 +154,15 @@ internal sealed class LoopbackMirror : IEngineService, ITurnHandler
         _refused.Remove(key);
         _told.Remove(key);
         _mirrors.Add(key, mirror);
-        here.Own.Add(InodeOf(mirror.Socket));
-        _lastChange = now;
+        here.Listeners.LeftOut.Add(InodeOf(mirror.Socket));
+        _watch.NoteChange(now);
     }
 
     private void Close(MirrorKey key)
     {
         if (!_mirrors.Remove(key, out IMirror? mirror))
             return;
-        (key.Inside ? _inside : _machine).Own.Remove(InodeOf(mirror.Socket));
+        (key.Inside ? _inside : _machine).Listeners.LeftOut.Remove(InodeOf(mirror.Socket));
         mirror.Dispose();
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 
+using Telepresence.Cli.Engine.Listeners;
 using Telepresence.Tunnel.Wire;
 
 namespace Telepresence.Cli.Launch.Holder.Loopback;

@@ -1,3 +1,4 @@
+using Telepresence.Cli.Engine.Listeners;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Wire;

@@ -5,7 +5,7 @@ using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Wire;
 
-namespace Telepresence.Cli.Launch.Holder.Loopback;
+namespace Telepresence.Cli.Engine.Listeners;
 
 /// <summary>
 /// Asks the kernel over netlink (sock_diag(7)) for exactly the sockets that wait: unlike /proc/net/tcp this does not walk through the

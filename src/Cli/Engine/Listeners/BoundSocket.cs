@@ -1,6 +1,6 @@
 using Telepresence.Tunnel.Wire;
 
-namespace Telepresence.Cli.Launch.Holder.Loopback;
+namespace Telepresence.Cli.Engine.Listeners;
 
 /// <summary>A socket that waits for callers: a TCP listener, or a UDP socket that is bound and not connected.</summary>
 /// <param name="Address">Its own address; a mapped one counts as IPv4.</param>

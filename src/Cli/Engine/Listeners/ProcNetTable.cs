@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 
 using Telepresence.Tunnel.Wire;
 
-namespace Telepresence.Cli.Launch.Holder.Loopback;
+namespace Telepresence.Cli.Engine.Listeners;
 
 /// <summary>Reads <c>net/tcp</c>, <c>tcp6</c>, <c>udp</c> and <c>udp6</c> of /proc (proc_pid_net(5)), for kernels without sock_diag.</summary>
 /// <param name="directory"><c>/proc/self/net</c>, or another process's.</param>
