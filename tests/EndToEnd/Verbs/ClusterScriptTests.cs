@@ -6,7 +6,7 @@ namespace Telepresence.EndToEnd.Verbs;
 [Collection(OnPracticeCluster.Name)]
 public sealed class ClusterScriptTests
 {
-    private static readonly string _state = $"/var/lib/telepresence-practice-of-test-{Environment.ProcessId}";
+    private static readonly string State = $"/var/lib/telepresence-practice-of-test-{Environment.ProcessId}";
 
     [Fact]
     public async Task It_stays_until_it_is_taken_down_and_its_laptop_connects()
@@ -22,7 +22,7 @@ public sealed class ClusterScriptTests
             await RunAsync("down");
         }
 
-        Assert.False(Directory.Exists(_state));
+        Assert.False(Directory.Exists(State));
     }
 
     private static async Task<string> RunAsync(params string[] arguments)
@@ -31,7 +31,7 @@ public sealed class ClusterScriptTests
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            Environment = { ["TELEPRESENCE_PRACTICE"] = _state },
+            Environment = { ["TELEPRESENCE_PRACTICE"] = State },
         };
         using Process process = Process.Start(start)!;
         Task<string> said = process.StandardError.ReadToEndAsync();
