@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ASK_TCP = 1, ASK_UDP = 2, ASK_REAL = 3, ASK_LOOKUP = 4, ASK_REVERSE = 5, ASK_QUERY = 6, CLAIM = 7, NOTICE = 8 };
+enum { ASK_TCP = 1, ASK_UDP = 2, ASK_REAL = 3, ASK_LOOKUP = 4, ASK_REVERSE = 5, ASK_QUERY = 6, CLAIM = 7, NOTICE = 8, ASK_OTHER = 9 };
 
 enum { FLAG_NON_BLOCKING = 1 };
 
@@ -169,6 +169,15 @@ enum answer agent_map_udp(const struct endpoint *to, uint16_t port, struct endpo
     enum answer answer = converse(ASK_UDP, 0, to, port, stand_in, &conversation);
     agent_close(conversation);
     return answer;
+}
+
+bool agent_is_direct(const struct endpoint *to)
+{
+    struct endpoint unused;
+    int conversation;
+    enum answer answer = converse(ASK_OTHER, 0, to, 0, &unused, &conversation);
+    agent_close(conversation);
+    return answer == ANSWER_DIRECT;
 }
 
 bool agent_real(const struct endpoint *stand_in, struct endpoint *real)

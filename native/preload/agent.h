@@ -48,10 +48,13 @@ void agent_close(int conversation);
 /* Where datagrams from `port` to `to` have to go. On ANSWER_ERROR errno is set. */
 enum answer agent_map_udp(const struct endpoint *to, uint16_t port, struct endpoint *stand_in);
 
+/* Whether a packet that is neither TCP nor UDP may go to the address as it is. Spoils errno. */
+bool agent_is_direct(const struct endpoint *to);
+
 /* The address that a stand-in stands for; false when the agent does not know it (any more). */
 bool agent_real(const struct endpoint *stand_in, struct endpoint *real);
 
-/* Why a program is outside the cluster although it was started inside. */
+/* Why a program is outside the cluster although it was started inside; or what of it is. */
 enum notice {
     NOTICE_STATIC = 1,
     NOTICE_RIGHTS = 2, /* setuid, setgid, capabilities */

@@ -33,20 +33,25 @@ enum socket_kind socket_kind(int fd)
     return SOCKET_OTHER;
 }
 
-bool uncarried_may_go(const struct endpoint *to)
+/* Apart, because of the room that it needs on the stack. */
+static __attribute__((noinline)) void tell_of_this_program(void)
 {
     char path[4096];
-    struct endpoint unused;
+    long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return;
+    path[length] = '\0';
+    agent_notice(NOTICE_PACKETS, path);
+}
+
+bool uncarried_may_go(const struct endpoint *to)
+{
     int saved = errno;
-    if (agent_map_udp(to, 0, &unused) == ANSWER_DIRECT) {
+    if (agent_is_direct(to)) {
         errno = saved;
         return true;
     }
-    long length = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof path - 1);
-    if (length > 0) {
-        path[length] = '\0';
-        agent_notice(NOTICE_PACKETS, path);
-    }
+    tell_of_this_program();
     errno = ENETUNREACH;
     return false;
 }

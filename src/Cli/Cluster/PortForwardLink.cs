@@ -21,7 +21,7 @@ internal sealed class PortForwardLink
     private const string Subprotocol = "v4.channel.k8s.io";
     private const byte DataChannel = 0, ErrorChannel = 1;
     private const int PortPrefixLength = 2;
-    private const int BufferLength = 128 * 1024;
+    private const int BufferLength = 128 * 1024, LeastRoom = 16 * 1024;
 
     private readonly WebSocket _webSocket;
     private readonly Socket _inner;
@@ -75,57 +75,63 @@ internal sealed class PortForwardLink
         return _error.Length > 0 ? _error.ToString().Trim() : reason;
     }
 
+    // Under load the bytes come in small pieces, as TLS and kubectl cut them. What has arrived by then is gathered, so that the session is
+    // woken once for all of it and not for each piece.
     private async Task<string> DownAsync(CancellationToken stop)
     {
-        byte[] buffer = new byte[BufferLength];
+        Gathering gathering = new(_inner);
+        byte[] head = new byte[1];
         int channel = -1;
         try
         {
             while (true)
             {
-                ValueWebSocketReceiveResult received = await _webSocket.ReceiveAsync(buffer.AsMemory(), stop);
+                await gathering.MakeRoomAsync(stop);
+                ValueTask<ValueWebSocketReceiveResult> receiving = _webSocket.ReceiveAsync(channel < 0 ? head : gathering.Free, stop);
+                if (!receiving.IsCompleted)
+                    await gathering.PassOnAsync(stop);
+                ValueWebSocketReceiveResult received = await receiving;
                 if (received.MessageType == WebSocketMessageType.Close)
+                {
+                    await gathering.PassOnAsync(stop);
                     return _webSocket.CloseStatusDescription is { Length: > 0 } text ? text : "the API server closed the port-forward";
-                Memory<byte> bytes = buffer.AsMemory(0, received.Count);
-                if (channel < 0 && bytes.Length > 0)
-                {
-                    channel = bytes.Span[0];
-                    bytes = bytes[1..];
                 }
 
-                if (channel is DataChannel or ErrorChannel)
+                if (channel >= 0)
+                    Take(channel, gathering, received.Count);
+                else if (received.Count > 0)
+                    channel = head[0];
+                if (!received.EndOfMessage)
+                    continue;
+                if (channel == ErrorChannel && _error.Length > 0)
                 {
-                    int prefix = Math.Min(_prefixLeft[channel], bytes.Length);
-                    _prefixLeft[channel] -= prefix;
-                    await DeliverAsync(channel, bytes[prefix..], stop);
+                    await gathering.PassOnAsync(stop);
+                    return _error.ToString();
                 }
 
-                if (received.EndOfMessage)
-                {
-                    if (channel == ErrorChannel && _error.Length > 0)
-                        return _error.ToString();
-                    channel = -1;
-                }
+                channel = -1;
             }
         }
         catch (Exception fault) when (IsLinkFault(fault))
         {
+            // The last that came may be what the pod had to say about its end.
+            await gathering.TryPassOnAsync(stop);
             return Reason(fault);
         }
     }
 
-    private async ValueTask DeliverAsync(int channel, Memory<byte> bytes, CancellationToken stop)
+    // What stands in the gathering's free room.
+    private void Take(int channel, Gathering gathering, int count)
     {
-        if (channel == ErrorChannel)
-        {
-            const int longest = 2048;
-            if (_error.Length < longest)
-                _error.Append(Encoding.UTF8.GetString(bytes.Span[..Math.Min(bytes.Length, longest)]));
+        const int longest = 2048;
+        if (channel is not (DataChannel or ErrorChannel))
             return;
-        }
-
-        while (bytes.Length > 0)
-            bytes = bytes[await _inner.SendAsync(bytes, SocketFlags.None, stop)..];
+        int prefix = Math.Min(_prefixLeft[channel], count);
+        _prefixLeft[channel] -= prefix;
+        if (channel == DataChannel)
+            gathering.Add(prefix, count - prefix);
+        else if (_error.Length < longest)
+            _error.Append(Encoding.UTF8.GetString(gathering.Free.Span[prefix..Math.Min(count, longest)]));
     }
 
     private async Task<string> UpAsync(CancellationToken stop)
@@ -153,4 +159,52 @@ internal sealed class PortForwardLink
 
     private static string Reason(Exception fault) =>
         $"the port-forward was lost: {(fault.InnerException ?? fault).Message}";
+
+    /// <summary>Bytes on their way to the session that have not been passed on.</summary>
+    private sealed class Gathering(Socket session)
+    {
+        private readonly byte[] _buffer = new byte[BufferLength];
+        private int _begin;
+        private int _end;
+
+        /// <summary>Where the next bytes go.</summary>
+        internal Memory<byte> Free => _buffer.AsMemory(_end);
+
+        /// <summary>Counts bytes of the free room in, behind those that are not meant for the session.</summary>
+        internal void Add(int skip, int count)
+        {
+            if (skip > 0)
+                _buffer.AsSpan(_end + skip, count).CopyTo(_buffer.AsSpan(_end));
+            _end += count;
+        }
+
+        /// <summary>Takes care that there is free room; it moves.</summary>
+        internal async ValueTask MakeRoomAsync(CancellationToken stop)
+        {
+            if (Free.Length < LeastRoom)
+                await PassOnAsync(stop);
+            if (_begin == _end)
+                _begin = _end = 0;
+        }
+
+        /// <summary>Passes everything on. The free room stays where it is, because somebody may be writing there.</summary>
+        internal async ValueTask PassOnAsync(CancellationToken stop)
+        {
+            while (_begin < _end)
+                _begin += await session.SendAsync(_buffer.AsMemory(_begin, _end - _begin), SocketFlags.None, stop);
+        }
+
+        /// <summary>The same for a session that may have gone.</summary>
+        internal async ValueTask TryPassOnAsync(CancellationToken stop)
+        {
+            try
+            {
+                await PassOnAsync(stop);
+            }
+            catch (Exception gone) when (IsLinkFault(gone))
+            {
+                // Then there is nobody to read it.
+            }
+        }
+    }
 }

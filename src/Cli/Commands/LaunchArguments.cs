@@ -4,6 +4,7 @@ using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Engine.Ports;
 using Telepresence.Cli.Launch;
 using Telepresence.Cli.Launch.Volumes;
+using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Commands;
 
@@ -100,8 +101,8 @@ internal sealed record LaunchArguments
             },
             Mount = mount,
             MountWrite = MountWrite,
-            EnvFile = ReadFile("--env-file", EnvFile),
-            EnvJson = ReadFile("--env-json", EnvJson),
+            EnvFile = ReadFileName("--env-file", EnvFile),
+            EnvJson = ReadFileName("--env-json", EnvJson),
             LogFile = LogFile == "-" ? "-" : Path.GetFullPath(LogFile ?? DefaultLog),
             Verbose = Verbose,
             Command = Run ?? [],
@@ -173,16 +174,19 @@ internal sealed record LaunchArguments
             ? name
             : throw Bad($"{option} {whole}: '{name}' is not a name that Kubernetes takes: lower-case letters, digits and hyphens, 63 at most, a letter or digit at both ends.");
 
-    // What could be wrong with it is said before a pod is made for its contents.
-    private static string? ReadFile(string option, string? path)
+    // Said before a pod is made for its contents.
+    private static string? ReadFileName(string option, string? path)
     {
         if (path is null)
             return null;
         string file = Path.GetFullPath(path);
         if (Directory.Exists(file))
             throw Bad($"{option} {path}: that is a directory; give the name of a file.");
-        if (!Directory.Exists(Path.GetDirectoryName(file)))
-            throw Bad($"{option} {path}: there is no directory {Path.GetDirectoryName(file)}; make it, or name another file.");
+        string directory = Path.GetDirectoryName(file)!;
+        if (!Directory.Exists(directory))
+            throw Bad($"{option} {path}: there is no directory {directory}; make it, or name another file.");
+        if (!Libc.MayAccess(File.Exists(file) ? file : directory, mode: 2))
+            throw Bad($"{option} {path}: that may not be written; name another file.");
         return file;
     }
 

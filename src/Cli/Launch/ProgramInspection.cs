@@ -68,7 +68,7 @@ internal sealed record ProgramInspection
     };
 
     /// <summary>What the user is told when the preload method is used all the same; null when there is nothing to say.</summary>
-    internal string? PreloadWarning => PreloadObstacle.Describe() is { } description ? ProgramObstacles.Sentence(Path, description) : null;
+    internal string? PreloadWarning => PreloadObstacle.Sentence(Path);
 
     /// <summary>Looks a command up as a shell does, follows scripts to their interpreters, and reads the ELF file at the end.</summary>
     /// <param name="command">A name, or a path if it has a slash.</param>

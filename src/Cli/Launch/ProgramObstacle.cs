@@ -31,20 +31,19 @@ internal enum ProgramObstacle : byte
 /// <summary>The obstacles in words.</summary>
 internal static class ProgramObstacles
 {
-    /// <summary>The rest of a sentence that begins with the program's name; null when there is no obstacle.</summary>
-    internal static string? Describe(this ProgramObstacle obstacle) => obstacle switch
+    /// <summary>What the user is told, and what to do; null when there is no obstacle.</summary>
+    internal static string? Sentence(this ProgramObstacle obstacle, string path) => obstacle switch
     {
-        ProgramObstacle.Static => "is linked statically",
-        ProgramObstacle.GivesRights => "runs with rights that its file gives it (setuid, setgid or capabilities)",
-        ProgramObstacle.Go => "is written in Go and makes its system calls itself",
-        ProgramObstacle.Is32Bit => "is a 32-bit program",
-        ProgramObstacle.NotElf => "is not a program of this machine's kind",
-        ProgramObstacle.OtherLibc => "uses a C library that is neither glibc nor musl",
-        ProgramObstacle.OtherPackets => "sends packets that are neither TCP nor UDP",
+        ProgramObstacle.Static => Outside(path, "is linked statically"),
+        ProgramObstacle.GivesRights => Outside(path, "runs with rights that its file gives it (setuid, setgid or capabilities)"),
+        ProgramObstacle.Go => Outside(path, "is written in Go and makes its system calls itself"),
+        ProgramObstacle.Is32Bit => Outside(path, "is a 32-bit program"),
+        ProgramObstacle.NotElf => Outside(path, "is not a program of this machine's kind"),
+        ProgramObstacle.OtherLibc => Outside(path, "uses a C library that is neither glibc nor musl"),
+        ProgramObstacle.OtherPackets => $"{path} sends packets that are neither TCP nor UDP, which --method preload does not carry: they are refused. --method netns carries ping.",
         _ => null,
     };
 
-    /// <summary>What the user is told, and what to do.</summary>
-    internal static string Sentence(string path, string description) =>
+    private static string Outside(string path, string description) =>
         $"{path} {description}, so --method preload cannot catch it: it stays outside the cluster. --method netns catches every program.";
 }

@@ -348,7 +348,8 @@ internal sealed class TreeSession : IAsyncDisposable
             await _engine.AddServiceAsync(scope => new PodPort(scope, port, local));
         ExposedPorts ports = await _engine.AddServiceAsync(scope =>
         {
-            ExposedPorts made = new(scope, _exposed, local, _method!.Listeners!, _say);
+            // A terminal that takes no more text must not stop the engine's loop, which calls this.
+            ExposedPorts made = new(scope, _exposed, local, _method!.Listeners!, text => _ = Task.Run(() => _say(text)));
             _engine.Inbound = made;
             return made;
         });

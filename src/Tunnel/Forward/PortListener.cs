@@ -60,7 +60,7 @@ public sealed class PortListener(EventLoop loop, ChunkPool pool)
             SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
         error = SocketOptions.Bind(socket, address, port, family);
 
-        // Bound alone, a port could still be taken by another socket with the same option.
+        // Bound alone, a port could still be taken by another socket with the same option; once it has listened, no more.
         if (error == 0 && type == Libc.SOCK_STREAM)
             error = TcpListener.Listen(socket);
         if (error != 0)

@@ -25,7 +25,12 @@ internal sealed class TcpListener(
 
     /// <summary>Lets the kernel accept callers.</summary>
     /// <returns>0, or errno.</returns>
-    internal static int Listen(FileDescriptor socket) => Libc.listen(socket.Number, Backlog) == 0 ? 0 : Libc.Errno;
+    internal static int Listen(FileDescriptor socket)
+    {
+        // Connections of an earlier listener that linger in TIME-WAIT must not block the port.
+        SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
+        return Libc.listen(socket.Number, Backlog) == 0 ? 0 : Libc.Errno;
+    }
 
     /// <inheritdoc/>
     public void OnData(MuxStream from, ReadOnlySpan<byte> bytes, long now)
@@ -75,8 +80,13 @@ internal sealed class TcpListener(
     /// <inheritdoc/>
     public void OnRefused(MuxStream from, RefuseCode code, string reason, long now) => Close();
 
-    // A socket that listened keeps its port, and resets those who wait (shutdown(2); the kernel calls it a disconnection).
-    private void Refuse() => _ = Libc.shutdown(socket.Number, Libc.SHUT_RD);
+    // A socket that listened keeps its port, and resets those who wait (shutdown(2); the kernel calls it a disconnection). Without the option
+    // another one cannot have the port meanwhile, see inet_csk_bind_conflict() in Linux.
+    private void Refuse()
+    {
+        _ = Libc.shutdown(socket.Number, Libc.SHUT_RD);
+        SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 0);
+    }
 
     private void Connect(FileDescriptor connection, SocketAddress caller, long now)
     {

@@ -12,7 +12,7 @@ public enum StreamKind : byte
     /// <summary>DNS messages, one per datagram, unread by the far side.</summary>
     Dns = 3,
 
-    /// <summary>A listening port on the far side; stays open for as long as the listener does and carries no data.</summary>
+    /// <summary>A listening port on the far side; stays open for as long as the listener does. Carries what <c>ListenTarget</c> says.</summary>
     Listen = 4,
 
     /// <summary>A connection that the far side of a <see cref="Listen"/> stream accepted.</summary>

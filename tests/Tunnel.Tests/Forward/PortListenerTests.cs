@@ -79,6 +79,8 @@ public sealed class PortListenerTests : IDisposable
             Assert.Null(Call(bound));
             listen.Write([ListenTarget.RefuseCallers], _pair.Loop.Now);
             _pair.Turns.Until(() => Call(bound) == SocketError.ConnectionRefused);
+            using (Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
+                Assert.Equal(SocketError.AddressAlreadyInUse, Assert.Throws<SocketException>(() => other.Bind(bound)).SocketErrorCode);
             listen.Write([ListenTarget.TakeCallers], _pair.Loop.Now);
             _pair.Turns.Until(() => Call(bound) is null);
         }

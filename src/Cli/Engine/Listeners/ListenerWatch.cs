@@ -137,7 +137,7 @@ internal sealed class ListenerWatch : IEngineService, ITurnHandler
         {
             foreach (BoundSocket socket in side.Found)
             {
-                if (socket.Address.IsUnspecified || BoundSocket.IsLoopback(socket.Address))
+                if (socket.Address.IsUnspecified || socket.Address == BoundSocket.LoopbackOf(socket.Address))
                     _served.Add(socket.Port);
             }
         }

@@ -159,8 +159,8 @@ internal sealed class ExposedPorts : IEngineService, IInboundStreams
                 return;
             if (!stream.IsAccepted)
                 owner.OnAnswer(port, "the session ended");
-            else if (code == RefuseCode.AddressInUse)
-                owner._tell($"Port {port.Remote} of the pod is in use there by another program and is not forwarded any more.");
+            else if (code != RefuseCode.SessionEnded)
+                owner._tell($"Port {port.Remote} is not forwarded any more: the pod could not open it again ({code}).");
         }
     }
 }

@@ -88,7 +88,7 @@ internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
     {
         switch (message.Question)
         {
-            case PreloadQuestion.Tcp or PreloadQuestion.Udp:
+            case PreloadQuestion.Tcp or PreloadQuestion.Udp or PreloadQuestion.Other:
                 Map(call, message, now);
                 break;
             case PreloadQuestion.Real:
@@ -135,8 +135,8 @@ internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
     // Once for each program: a script may start it a thousand times.
     private void Notice(string path, ProgramObstacle obstacle)
     {
-        if (obstacle.Describe() is { } description && _noticed.Count < MaxNoticed && _noticed.Add(path))
-            _options.Notice?.Invoke(ProgramObstacles.Sentence(path, description));
+        if (obstacle.Sentence(path) is { } sentence && _noticed.Count < MaxNoticed && _noticed.Add(path))
+            _options.Notice?.Invoke(sentence);
     }
 
     private void Map(PreloadCall call, in PreloadMessage message, long now)
@@ -145,11 +145,11 @@ internal sealed class PreloadAgent : IEngineService, ITurnHandler, IReadyHandler
         NetAddress address = message.Address;
         TargetAddress real = new(address, message.Port);
         IPAddress plain = address.ToIPAddress();
-        if (message.Port == NamesPort && NameServers().Any(server => NetAddress.FromIPAddress(server) == address))
+        if (message.Question != PreloadQuestion.Other && message.Port == NamesPort && NameServers().Any(server => NetAddress.FromIPAddress(server) == address))
             MapToNames(call, real, isTcp, now);
         else if (IPAddress.IsLoopback(plain) || address.IsUnspecified || plain.IsIPv6LinkLocal || _options.Exceptions.Any(network => network.Contains(plain)))
             call.Reply(PreloadAnswer.Direct);
-        else if (_scope.Session is not { } session)
+        else if (message.Question == PreloadQuestion.Other || _scope.Session is not { } session)
             call.Reply(PreloadAnswer.Error(Libc.ENETUNREACH));
         else if (isTcp)
             MapTcp(call, real, session, message.IsNonBlocking, now);

@@ -30,6 +30,9 @@ internal enum PreloadQuestion : byte
 
     /// <summary>No question: a program is started that the shim is not in.</summary>
     Notice = 8,
+
+    /// <summary>May a packet that is neither TCP nor UDP go to this address as it is?</summary>
+    Other = 9,
 }
 
 /// <summary>Whether a question about names was answered.</summary>
@@ -92,7 +95,7 @@ internal readonly ref struct PreloadMessage
         message = new PreloadMessage(bytes);
         return message.Question switch
         {
-            PreloadQuestion.Tcp or PreloadQuestion.Real or PreloadQuestion.Reverse or PreloadQuestion.Claim => bytes.Length == EndpointLength,
+            PreloadQuestion.Tcp or PreloadQuestion.Real or PreloadQuestion.Reverse or PreloadQuestion.Claim or PreloadQuestion.Other => bytes.Length == EndpointLength,
             PreloadQuestion.Udp => bytes.Length is EndpointLength or EndpointLength + 2,
             PreloadQuestion.LookUp or PreloadQuestion.Query or PreloadQuestion.Notice => true,
             _ => false,
