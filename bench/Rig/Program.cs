@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -7,7 +8,7 @@ using Telepresence.Rig.Run;
 using Telepresence.Rig.Server;
 using Telepresence.Rig.Tunnel;
 
-// One program, several roles. "run" is what people start (through ./dev bench); it starts the others in namespaces.
+// One program, several roles. "run" and "grow" are what people start (through ./dev bench); they start the others in namespaces.
 if (args.Length == 0)
     return Usage();
 Arguments arguments = new(args.AsSpan(1));
@@ -17,6 +18,8 @@ try
     {
         case "run":
             return await BenchRun.RunAsync(arguments);
+        case "grow":
+            return await BenchRun.GrowAsync(arguments);
         case "client":
             return await RigClient.RunAsync(arguments);
         case "server":
@@ -27,14 +30,22 @@ try
             Thread.Sleep(Timeout.Infinite);
             return 0;
         case "bulk":
-            BulkRequest request = new(arguments.Has("down"), arguments.Has("verify"), (int)arguments.Seconds("seconds", 3).TotalMilliseconds);
-            return Print(BulkLoad.Run(Target(Ports.Bulk), request, arguments.Number("streams", 1)));
+            BulkRequest request = new(arguments.Has("down"), arguments.Has("verify"), (int)arguments.Seconds("seconds", 3).TotalMilliseconds, Timed: arguments.Has("kubectl"));
+            WebSocketDial? bare = arguments.Has("kubectl") ? new WebSocketDial(arguments.Text("kubectl"), arguments.Text("pod")) : null;
+            Func<Socket> dial = bare is null ? () => Dial.Tcp(Target(Ports.Bulk)) : () => bare.Open(Ports.Bulk);
+            return Print(BulkLoad.Run(dial, request, arguments.Number("streams", 1)));
         case "roundtrip":
             return Print(RoundTripLoad.Run(Target(Ports.Echo), arguments.Seconds("seconds", 2)));
         case "connect":
             return Print(ConnectLoad.Run(Target(Ports.Echo), arguments.Seconds("seconds", 2), arguments.Number("threads", 1)));
         case "idle":
             return IdleLoad.Run(Target(Ports.Echo), arguments.Number("count", 1000));
+        case "slow":
+            return SlowLoad.Run(Target(Ports.Bulk), arguments.Number("readers", 1));
+        case "relay":
+            double rate = double.Parse(arguments.Text("rate", "0"), CultureInfo.InvariantCulture);
+            new DelayRelay(arguments.Number("listen", 0), arguments.Number("to", 0), arguments.Seconds("delay", 0), rate, arguments.Seconds("cut", 0)).Run();
+            return 0;
         case "dns":
             return Print(DnsLoad.Run(Target(Ports.Dns), arguments.Seconds("seconds", 2), arguments.Number("names", 0), arguments.Text("domain")));
         default:
@@ -57,6 +68,6 @@ static int Print(LoadResult result)
 
 static int Usage()
 {
-    Console.Error.WriteLine("Started by scripts/bench: rig run|client|server|bulk|roundtrip|connect|idle|dns --option value …");
+    Console.Error.WriteLine("Started by scripts/bench: rig run|grow|client|server|relay|bulk|roundtrip|connect|idle|slow|dns --option value …");
     return 2;
 }

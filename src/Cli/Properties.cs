@@ -3,4 +3,5 @@ using System.Runtime.CompilerServices;
 [assembly: InternalsVisibleTo("Cli.Tests")]
 [assembly: InternalsVisibleTo("Holder.Tests")]
 [assembly: InternalsVisibleTo("Preload.Tests")]
+[assembly: InternalsVisibleTo("Rig")]
 [assembly: DisableRuntimeMarshalling]

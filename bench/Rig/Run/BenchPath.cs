@@ -8,8 +8,17 @@ internal sealed record BenchPath
     /// <summary>As in the table's head.</summary>
     internal required string Name { get; init; }
 
-    /// <summary>Where the application runs.</summary>
-    internal required string Namespace { get; init; }
+    /// <summary>The namespace of <see cref="Lab"/> in which the application runs.</summary>
+    internal string Namespace { get; init; } = "";
+
+    /// <summary>What takes a command there.</summary>
+    internal string[] Enter { get => field ?? Lab.In(Namespace); init; }
+
+    /// <summary>What the load generators are told besides.</summary>
+    internal string[] Options { get; init; } = [];
+
+    /// <summary>Whether bulk transfers are all that it can carry.</summary>
+    internal bool OnlyBulk { get; init; }
 
     /// <summary>The servers' address as the application dials it.</summary>
     internal string Target { get; init; } = Topology.ServerAddress;

@@ -26,15 +26,18 @@ internal static class BenchRun
 
         await using Lab lab = new(arguments.Text("scratch"));
         await Topology.BuildServerAsync(lab);
+        Paths all = new(lab, arguments.Has("baseline") ? arguments.Text("baseline") : null);
         List<BenchPath> paths = [];
         foreach (string name in names)
         {
             Progress($"starting {name}");
-            paths.Add(await Paths.StartAsync(lab, name, paths.Count + 1, arguments.Has("baseline") ? arguments.Text("baseline") : null));
+            paths.Add(await all.StartAsync(name, paths.Count + 1));
         }
 
         BenchResult result = new() { Rounds = rounds, Seconds = time.TotalSeconds, Paths = names };
         NoteMemory(result, paths, "start");
+        if (!arguments.Has("measures"))
+            await MeasureStartUpAsync(lab, result);
         foreach (BenchPath path in paths)
         {
             Progress($"verifying {path.Name}");
@@ -46,7 +49,7 @@ internal static class BenchRun
         }
 
         // Before the bulk: what that leaves behind would serve the connections, and they would seem to cost nothing.
-        foreach (BenchPath path in paths.Where(_ => idle > 0))
+        foreach (BenchPath path in paths.Where(path => idle > 0 && !path.OnlyBulk))
         {
             Sample sample = await SampleAsync(path, "idle", 1, () => IdleAsync(lab, path, path.IdleLimit is { } limit ? Math.Min(limit, idle) : idle));
             result.Samples.Add(sample);
@@ -73,7 +76,29 @@ internal static class BenchRun
         string markdown = Report.ToMarkdown(result);
         Console.WriteLine(markdown);
         if (arguments.Has("results"))
-            Report.Write(result, markdown, arguments.Text("results"), quick);
+            Report.Write(result, markdown, Report.ToSvg(result), arguments.Text("results"), quick ? "quick-" : "");
+        return result.Samples.Any(static sample => sample.Failure is not null) ? 1 : 0;
+    }
+
+    /// <summary>The other benchmark: see <see cref="Growth"/>.</summary>
+    internal static async Task<int> GrowAsync(Arguments arguments)
+    {
+        bool quick = arguments.Has("quick");
+        int rounds = arguments.Number("rounds", quick ? 1 : 3);
+        TimeSpan time = arguments.Seconds("seconds", quick ? 1 : 3);
+        await using Lab lab = new(arguments.Text("scratch"));
+        await Topology.BuildServerAsync(lab);
+        BenchResult result = new() { Rounds = rounds, Seconds = time.TotalSeconds, Paths = [] };
+        await new Growth(lab, time).RunAsync(result, rounds, async (path, measure, round, work) =>
+        {
+            Sample sample = await SampleAsync(path, measure, round, work);
+            Progress($"{round}/{rounds} {measure} {path.Name}: {Describe(sample)}");
+            return sample;
+        });
+        string markdown = Growth.ToMarkdown(result);
+        Console.WriteLine(markdown);
+        if (arguments.Has("results"))
+            Report.Write(result, markdown, Chart.ToSvg($"When there is more of something, {result.Begun:d MMMM yyyy}, {result.Machine}", Growth.Panels(result)), arguments.Text("results"), quick ? "quick-growth-" : "growth-");
         return result.Samples.Any(static sample => sample.Failure is not null) ? 1 : 0;
     }
 
@@ -91,6 +116,18 @@ internal static class BenchRun
         if (!path.IsRaw)
             result.With("kilobytesPerConnection", (after - before) * 1024 / count);
         return result.With("perSecond", count / result.Figures["seconds"]);
+    }
+
+    private static async Task MeasureStartUpAsync(Lab lab, BenchResult result)
+    {
+        string program = Path.Combine(Paths.Repository, "out/telepresence/telepresence"), home = lab.PathOf("home");
+        Directory.CreateDirectory(home);
+        foreach ((string measure, string[] words) in StartUp.All)
+        {
+            Sample sample = await SampleAsync(new BenchPath { Name = StartUp.Path, Namespace = Topology.Server }, measure, 1, () => StartUp.MeasureAsync(program, home, words));
+            result.Samples.Add(sample);
+            Progress($"{measure}: {Describe(sample)}");
+        }
     }
 
     private static void NoteMemory(BenchResult result, IEnumerable<BenchPath> paths, string when)

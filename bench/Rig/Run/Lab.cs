@@ -75,6 +75,19 @@ internal sealed class Lab : IAsyncDisposable
         return process;
     }
 
+    /// <summary>Ends processes that were started here.</summary>
+    internal async Task EndAsync(IEnumerable<Process> processes)
+    {
+        foreach (Process process in processes)
+        {
+            _running.Remove(process);
+            if (!process.HasExited)
+                process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+    }
+
     /// <summary>Waits until a started process prints a line that begins with <paramref name="word"/>.</summary>
     internal async Task<string> ExpectAsync(Process process, string word)
     {
@@ -98,16 +111,7 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>A command inside a namespace.</summary>
     internal static string[] In(string netns, params ReadOnlySpan<string> command) => ["nsenter", $"--net={NamespaceFile(netns)}", .. command];
 
-    public async ValueTask DisposeAsync()
-    {
-        foreach (Process process in Enumerable.Reverse(_running))
-        {
-            if (!process.HasExited)
-                process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync();
-            process.Dispose();
-        }
-    }
+    public async ValueTask DisposeAsync() => await EndAsync(Enumerable.Reverse(_running).ToArray());
 
     private static Process Begin(string[] command, IReadOnlyDictionary<string, string>? environment)
     {

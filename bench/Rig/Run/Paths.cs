@@ -5,61 +5,87 @@ using System.Security.Cryptography;
 namespace Telepresence.Rig.Run;
 
 /// <summary>Brings up the paths that are measured: the yardsticks and ourselves.</summary>
-internal static class Paths
+/// <param name="lab">Where.</param>
+/// <param name="baseline">Another checkout, for the path of that name.</param>
+internal sealed class Paths(Lab lab, string? baseline)
 {
-    private const int ProxyPort = 7700, BaselineProxyPort = 7701;
+    /// <summary>A path's number is added.</summary>
+    internal const int FirstProxyPort = 7700;
 
     /// <summary>Names of all paths, in the table's order.</summary>
-    internal static readonly string[] Names = ["loopback", "veth", "telepresence", .. Peers.Names];
+    internal static readonly string[] Names = ["loopback", "veth", "telepresence", "stack", "preload", .. Peers.Names, "port-forward", "websocket"];
 
     /// <summary>Those of a quick run.</summary>
-    internal static readonly string[] QuickNames = ["loopback", "telepresence", "ssh-D"];
+    internal static readonly string[] QuickNames = ["loopback", "telepresence", "pasta", "ssh-D"];
 
-    /// <param name="lab">Where.</param>
+    private PracticePaths? _practice;
+
     /// <param name="name">Which; "baseline" is ourselves as built in another checkout.</param>
     /// <param name="number">Tells its namespace from the others'.</param>
-    /// <param name="baseline">That checkout.</param>
-    internal static async Task<BenchPath> StartAsync(Lab lab, string name, int number, string? baseline)
+    internal async Task<BenchPath> StartAsync(string name, int number)
     {
         if (name == "loopback")
             return new BenchPath { Name = name, Namespace = Topology.Server, Dns = IPAddress.Parse(Topology.ServerAddress) };
+        if (name is "port-forward" or "websocket")
+        {
+            _practice ??= await PracticePaths.StartAsync(lab);
+            return name == "websocket" ? _practice.WebSocket() : _practice.PortForward();
+        }
+
         (string netns, string gateway) = await Topology.AddAppAsync(lab, number);
         return name switch
         {
             "veth" => new BenchPath { Name = name, Namespace = netns, Target = gateway, Dns = IPAddress.Parse(gateway) },
-            "telepresence" => await StartTelepresenceAsync(lab, name, netns, Repository, ProxyPort),
-            "baseline" => await StartTelepresenceAsync(lab, name, netns, baseline ?? throw new ArgumentException("--baseline is missing."), BaselineProxyPort),
+            "telepresence" or "stack" or "preload" => (await StartTelepresenceAsync(lab, name, netns, Repository, FirstProxyPort + number)).Path,
+            "baseline" => (await StartTelepresenceAsync(lab, name, netns, baseline ?? throw new ArgumentException("--baseline is missing."), FirstProxyPort + number)).Path,
             _ => await Peers.StartAsync(lab, name, netns, gateway),
         };
     }
 
-    private static string Repository => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
+    /// <summary>Root of the repository.</summary>
+    internal static string Repository => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
 
-    private static string Output => Path.Combine("bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!, "net10.0");
+    /// <summary>Where a project's programs are, below it.</summary>
+    internal static string Output => Path.Combine("bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!, "net10.0");
 
-    // TUN, engine and session in the app's namespace; one TCP connection; the proxy in the servers' namespace.
-    private static async Task<BenchPath> StartTelepresenceAsync(Lab lab, string name, string netns, string checkout, int port)
+    /// <summary>TUN (or the shim's agent), engine and session in the app's namespace; one TCP connection; the proxy in the servers' namespace.</summary>
+    /// <param name="lab">Where.</param>
+    /// <param name="name">The path's, and of its files.</param>
+    /// <param name="netns">The app's namespace.</param>
+    /// <param name="checkout">Where the programs were built.</param>
+    /// <param name="port">The proxy's.</param>
+    /// <param name="linkPort">The port that the client links to, should it lead to the proxy over something else.</param>
+    internal static async Task<(BenchPath Path, Process[] Processes)> StartTelepresenceAsync(Lab lab, string name, string netns, string checkout, int port, int? linkPort = null)
     {
         string program = Path.Combine(checkout, "src/Proxy", Output, "telepresence-proxy.dll");
         string rig = Path.Combine(checkout, "bench/Rig", Output, "Rig.dll");
+        string[] mode = name switch
+        {
+            "stack" => ["--stack"],
+            "preload" => ["--preload", lab.PathOf("shim")],
+            _ => [],
+        };
         byte[] key = RandomNumberGenerator.GetBytes(32);
         Process proxy = lab.Start($"{name}-proxy", Lab.In(Topology.Server, Environment.ProcessPath!, program), new Dictionary<string, string>
         {
             ["TELEPRESENCE_PORT"] = $"{port}",
             ["TELEPRESENCE_KEY_HASH"] = Convert.ToHexStringLower(SHA256.HashData(key)),
         });
-        Process client = lab.Start($"{name}-client", Lab.In(netns,
-            Environment.ProcessPath!, rig, "client", "--link", $"127.0.0.1:{port}", "--link-netns", Lab.NamespaceFile(Topology.Server), "--route", Topology.ServerNetwork,
+        string[] command =
+        [
+            Environment.ProcessPath!, rig, "client", "--link", $"127.0.0.1:{linkPort ?? port}", "--link-netns", Lab.NamespaceFile(Topology.Server), "--route", Topology.ServerNetwork,
             "--proxy-version", FileVersionInfo.GetVersionInfo(program).ProductVersion!,
-            "--journal", lab.PathOf($"{name}/journal")), new Dictionary<string, string> { ["RIG_KEY"] = Convert.ToHexString(key) });
-        string ready = await lab.ExpectAsync(client, "ready");
-        return new BenchPath
+            "--journal", lab.PathOf($"{name}/journal"), .. mode,
+        ];
+        Process client = lab.Start($"{name}-client", Lab.In(netns, command), new Dictionary<string, string> { ["RIG_KEY"] = Convert.ToHexString(key) });
+        string[] ready = (await lab.ExpectAsync(client, "ready")).Split(' ')[1..];
+        BenchPath path = new() { Name = name, Namespace = netns, Relays = [proxy.Id, client.Id] };
+        path = name switch
         {
-            Name = name,
-            Namespace = netns,
-            Dns = IPAddress.Parse(ready.Split(' ')[1]),
-            CachesDns = true,
-            Relays = [proxy.Id, client.Id],
+            "preload" => path with { Wrapper = ["env", .. ready] },
+            "stack" => path with { Relays = [client.Id] },
+            _ => path with { Dns = IPAddress.Parse(ready[0]), CachesDns = true },
         };
+        return (path, [client, proxy]);
     }
 }

@@ -20,6 +20,7 @@ internal sealed record Row(string Title, string Measure, string Figure, int Deci
         new("CPU of everything, down, s/GB", "bulk-down", "allSecondsPerGigabyte", 2),
         new("round trip, idle, p50 µs", "round-trip", "p50", 0),
         new("round trip, idle, p99 µs", "round-trip", "p99", 0),
+        new("round trip, CPU kept awake, p50 µs", "round-trip-awake", "p50", 0),
         new("round trip during bulk up, p50 µs", "round-trip-during-up", "p50", 0),
         new("round trip during bulk up, p99 µs", "round-trip-during-up", "p99", 0),
         new("round trip during bulk down, p50 µs", "round-trip-during-down", "p50", 0),

@@ -25,7 +25,7 @@ internal static class Topology
             ip route add default via 10.79.0.254
             """);
         await lab.ExpectAsync(lab.Start("server", Lab.In(Server, Lab.Self("server"))), "ready");
-        await StartHttpAsync(lab);
+        await StartHttpAsync(lab, "nginx", Lab.In(Server));
     }
 
     /// <summary>Makes the namespace <c>app-N</c> with a veth to the server.</summary>
@@ -43,17 +43,21 @@ internal static class Topology
         return (name, $"10.78.{number}.1");
     }
 
-    private static async Task StartHttpAsync(Lab lab)
+    /// <summary>Starts nginx with one small page.</summary>
+    /// <param name="lab">Where its files go.</param>
+    /// <param name="name">Theirs.</param>
+    /// <param name="enter">What takes it to its place.</param>
+    internal static async Task StartHttpAsync(Lab lab, string name, string[] enter)
     {
         string root = lab.PathOf("www");
         Directory.CreateDirectory(root);
         await File.WriteAllTextAsync(Path.Combine(root, "page"), new string('x', 100));
-        string configuration = lab.PathOf("nginx.conf");
+        string configuration = lab.PathOf($"{name}.conf");
         await File.WriteAllTextAsync(configuration, $$"""
-            daemon off; worker_processes 1; user root; error_log {{lab.PathOf("nginx.err")}}; pid {{lab.PathOf("nginx.pid")}};
+            daemon off; worker_processes 1; user root; error_log {{lab.PathOf($"{name}.err")}}; pid {{lab.PathOf($"{name}.pid")}};
             events { worker_connections 8192; }
             http { access_log off; keepalive_requests 100000000; server { listen {{Ports.Http}} backlog=8192; root {{root}}; } }
             """);
-        lab.Start("nginx", Lab.In(Server, "nginx", "-c", configuration));
+        lab.Start(name, [.. enter, "nginx", "-c", configuration]);
     }
 }

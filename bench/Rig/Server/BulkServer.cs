@@ -65,7 +65,8 @@ internal static class BulkServer
         byte[] buffer = new byte[BufferLength];
         long received = 0;
         int count;
-        while ((count = socket.Receive(buffer)) > 0)
+        long begin = Stopwatch.GetTimestamp();
+        while (!(request.Timed && Stopwatch.GetElapsedTime(begin).TotalMilliseconds >= request.Milliseconds) && (count = socket.Receive(buffer)) > 0)
         {
             if (request.Verify)
                 pattern.Verify(buffer.AsSpan(0, count));
@@ -75,5 +76,10 @@ internal static class BulkServer
         byte[] answer = new byte[sizeof(long)];
         BinaryPrimitives.WriteInt64BigEndian(answer, received);
         socket.Send(answer);
+
+        // Closing on bytes that nobody has read would reset the connection, and the answer with it.
+        while (request.Timed && socket.Receive(buffer) > 0)
+        {
+        }
     }
 }

@@ -27,7 +27,8 @@ internal sealed unsafe partial class NamespaceLinkSource(IPEndPoint target, stri
         {
             try
             {
-                Enter();
+                if (netns is not null)
+                    Enter(netns);
                 made.SetResult(Connect());
             }
             catch (IOException failure)
@@ -39,11 +40,10 @@ internal sealed unsafe partial class NamespaceLinkSource(IPEndPoint target, stri
         return made.Task;
     }
 
-    private void Enter()
+    /// <summary>Moves the calling thread.</summary>
+    /// <exception cref="IOException">The namespace is not there, or may not be entered.</exception>
+    internal static bool Enter(string netns)
     {
-        if (netns is null)
-            return;
-
         // Not a FileStream: it wants to seek, and a namespace cannot.
         int fd;
         fixed (byte* path = Encoding.UTF8.GetBytes(netns + '\0'))
@@ -53,6 +53,7 @@ internal sealed unsafe partial class NamespaceLinkSource(IPEndPoint target, stri
         using FileDescriptor file = new(fd);
         if (setns(fd, CLONE_NEWNET) != 0)
             throw Libc.Failure($"setns to {netns}");
+        return true;
     }
 
     private FileDescriptor Connect()

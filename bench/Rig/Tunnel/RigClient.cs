@@ -2,6 +2,7 @@ using System.Net;
 using System.Runtime.InteropServices;
 
 using Telepresence.Cli.Engine;
+using Telepresence.Cli.Launch.Preload;
 using Telepresence.Cli.Machine;
 using Telepresence.Dns;
 using Telepresence.Tunnel.Forward;
@@ -12,8 +13,10 @@ using Telepresence.Tunnel.Wire;
 namespace Telepresence.Rig.Tunnel;
 
 /// <summary>
-/// The laptop's side of <c>telepresence connect</c> without a cluster: the same engine and the same changes to the network, in the namespace
-/// that it is started in, over a plain TCP link. Runs until it is told to stop, and says "ready" and the DNS address once it serves.
+/// The laptop's side without a cluster, over a plain TCP link: the same engine as in the product, and in the namespace that it is started
+/// in either the changes of <c>telepresence connect</c> to the network (a TUN), or with <c>--preload</c> the shim's agent, for programs that
+/// get the variables which it prints. With <c>--stack</c> connections out of the TUN do not go through the session but end in sockets of
+/// the link's namespace. Runs until it is told to stop, and says "ready" and what a program needs once it serves.
 /// </summary>
 internal static class RigClient
 {
@@ -38,6 +41,14 @@ internal static class RigClient
         };
         await engine.ConnectAsync(session, source, stopping.Token).WaitAsync(ConnectLimit);
 
+        if (arguments.Has("preload"))
+        {
+            await using PreloadMethod method = await ServeShimAsync(engine, arguments.Text("preload"));
+            Console.WriteLine($"ready {string.Join(' ', method.Variables(null).Select(static variable => $"{variable.Key}={variable.Value}"))}");
+            await WaitAsync(engine, stopping.Token);
+            return 0;
+        }
+
         using Journal journal = Journal.OpenAt(arguments.Text("journal"));
         MachineNetwork machine = new(journal);
         NetworkRequest request = new() { AlsoProxy = [IPNetwork.Parse(arguments.Text("route"))] };
@@ -50,20 +61,35 @@ internal static class RigClient
             DnsUdp = [Bound(dns)],
             DnsRules = new DnsRules(new DnsRulesOptions { Search = ["default.svc.cluster.local", "svc.cluster.local", "cluster.local"] }),
             Routes = network.Routes,
+            Direct = arguments.Has("stack") ? network.Routes : [],
             RouteOutside = static _ => Task.CompletedTask,
         });
+
+        // Only the loop's thread makes sockets, so it alone has to move.
+        if (arguments.Has("stack"))
+            await engine.InvokeAsync(_ => NamespaceLinkSource.Enter(arguments.Text("link-netns")));
         Console.WriteLine($"ready {dns}");
+        await WaitAsync(engine, stopping.Token);
+        Console.WriteLine(await engine.GetStatusAsync());
+        return 0;
+    }
+
+    private static async Task<PreloadMethod> ServeShimAsync(ConnectEngine engine, string directory)
+    {
+        await engine.AttachNetworkAsync(new EngineNetwork { DnsRules = new DnsRules(new DnsRulesOptions()), RouteOutside = static _ => Task.CompletedTask });
+        return await PreloadMethod.StartAsync(engine, new PreloadOptions { Directory = directory });
+    }
+
+    private static async Task WaitAsync(ConnectEngine engine, CancellationToken stopping)
+    {
         try
         {
-            await engine.Running.WaitAsync(stopping.Token);
+            await engine.Running.WaitAsync(stopping);
         }
         catch (OperationCanceledException)
         {
             // Told to stop.
         }
-
-        Console.WriteLine(await engine.GetStatusAsync());
-        return 0;
     }
 
     private static void Stop(PosixSignalContext context, CancellationTokenSource stopping)
