@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 
+using Telepresence.Tunnel.Io;
+
 namespace Telepresence.Cli.Daemon;
 
 /// <summary>
@@ -67,7 +69,7 @@ internal sealed class FileLog : IDisposable
             }
             else
             {
-                if (File.Exists(Path) && (File.GetAttributes(Path) & (FileAttributes.Device | FileAttributes.ReparsePoint)) == 0 && new FileInfo(Path).UnixFileMode is not UnixFileMode.None)
+                if (FileStatus.Read(Path, follow: false, out FileStatus there) == 0 && there.Kind == FileKind.Regular)
                     File.Delete(Path);
                 _file = Create(Path);
             }

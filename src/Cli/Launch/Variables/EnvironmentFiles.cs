@@ -1,5 +1,7 @@
 using System.Text;
 
+using Telepresence.Tunnel.Io;
+
 namespace Telepresence.Cli.Launch.Variables;
 
 /// <summary>The files of <c>--env-file</c> and <c>--env-json</c>.</summary>
@@ -29,7 +31,7 @@ internal static class EnvironmentFiles
         try
         {
             using FileStream stream = new(path, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = owner });
-            if (stream.CanSeek)
+            if (FileStatus.Read(path, follow: true, out FileStatus status) == 0 && status.Kind == FileKind.Regular)
                 File.SetUnixFileMode(stream.SafeFileHandle, owner);
             stream.Write(Encoding.UTF8.GetBytes(text));
         }
