@@ -25,7 +25,8 @@ try
         case "server":
             BulkServer.Start(Ports.Bulk);
             EchoServer.Start(Ports.Echo);
-            DnsServer.Start(Ports.Dns);
+            if (!arguments.Has("without-dns"))
+                DnsServer.Start(Ports.Dns);
             Console.WriteLine("ready");
             Thread.Sleep(Timeout.Infinite);
             return 0;

@@ -11,11 +11,11 @@ internal static class SlowLoad
     internal static int Run(IPEndPoint target, int readers)
     {
         List<Socket> sockets = [];
+        byte[] head = new byte[BulkRequest.Size];
+        new BulkRequest(Download: true, Verify: false, Forever).Write(head);
         for (int i = 0; i < readers; i++)
         {
             Socket socket = Dial.Tcp(target);
-            Span<byte> head = stackalloc byte[BulkRequest.Size];
-            new BulkRequest(Download: true, Verify: false, Forever).Write(head);
             socket.Send(head);
             sockets.Add(socket);
         }

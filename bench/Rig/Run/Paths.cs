@@ -78,7 +78,7 @@ internal sealed class Paths(Lab lab, string? baseline)
             "--journal", lab.PathOf($"{name}/journal"), .. mode,
         ];
         Process client = lab.Start($"{name}-client", Lab.In(netns, command), new Dictionary<string, string> { ["RIG_KEY"] = Convert.ToHexString(key) });
-        string[] ready = (await lab.ExpectAsync(client, "ready")).Split(' ')[1..];
+        string[] ready = (await lab.ExpectAsync(client, "ready")).Split('\t')[1..];
         BenchPath path = new() { Name = name, Namespace = netns, Relays = [proxy.Id, client.Id] };
         path = name switch
         {

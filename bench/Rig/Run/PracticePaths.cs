@@ -2,8 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 
-using Telepresence.Rig.Load;
-
 namespace Telepresence.Rig.Run;
 
 /// <summary>
@@ -15,14 +13,14 @@ internal sealed class PracticePaths
     private const string ServerAddress = "198.51.100.10", Namespace = "default", ProxyLabel = "app.kubernetes.io/name=telepresence";
 
     private readonly Lab _lab;
-    private readonly string _laptop;
+    private readonly int _laptop;
     private readonly int _cluster;
     private string _kubectl = "";
     private string _pod = "";
     private int[] _relays = [];
     private int _bareKubectl;
 
-    private PracticePaths(Lab lab, string laptop, int cluster)
+    private PracticePaths(Lab lab, int laptop, int cluster)
     {
         _lab = lab;
         _laptop = laptop;
@@ -33,7 +31,7 @@ internal sealed class PracticePaths
 
     private static string Cluster => Path.Combine(Paths.Repository, "tests/PracticeCluster", Paths.Output, "PracticeCluster.dll");
 
-    private string[] OnLaptop => ["nsenter", $"--net={_laptop}/ns/net", $"--mount={_laptop}/ns/mnt"];
+    private string[] OnLaptop => ["nsenter", $"--target={_laptop}", "--mount", "--uts", "--ipc", "--net", "--pid", "--wdns=/"];
 
     internal static async Task<PracticePaths> StartAsync(Lab lab)
     {
@@ -45,8 +43,8 @@ internal sealed class PracticePaths
         await lab.ExpectAsync(cluster, "ready");
         await lab.RunAsync(Practice("ctl", "--state", $"{state}/cluster", "load-image", ImageArchive()));
         await lab.RunAsync(Practice("laptop", "up", "--state", $"{state}/cluster"));
-        string laptop = await ProcessOfAsync(lab, "laptop.sh");
-        await StartServersAsync(lab, "outside", await ProcessOfAsync(lab, "outside.sh"));
+        int laptop = (await PidsAsync(lab, "laptop.sh"))[^1];
+        await StartServersAsync(lab, "outside", (await PidsAsync(lab, "outside.sh"))[^1]);
         PracticePaths paths = new(lab, laptop, cluster.Id);
         await paths.ConnectAsync($"{state}/cluster/kubeconfig.laptop");
         return paths;
@@ -81,23 +79,21 @@ internal sealed class PracticePaths
         // Other paths have proxies too; this one runs from the image.
         int proxy = (await PidsAsync(_lab, "/opt/telepresence/telepresence-proxy"))[0];
         _relays = [.. await PidsAsync(_lab, "telepresence", "daemon"), .. await PidsAsync(_lab, "kubectl", "proxy"), proxy];
-        await StartServersAsync(_lab, "pod", $"/proc/{proxy}");
+        await StartServersAsync(_lab, "pod", proxy);
         _kubectl = _lab.PathOf("kubectl.sock");
         _bareKubectl = _lab.Start("kubectl", [.. OnLaptop, "kubectl", "proxy", "--unix-socket", _kubectl, "--reject-paths="], environment).Id;
         await _lab.RunAsync(["sh", "-c", $"for i in $(seq 100); do [ -S {_kubectl} ] && exit 0; sleep 0.1; done; exit 1"]);
     }
 
-    private static async Task StartServersAsync(Lab lab, string name, string process)
+    private static async Task StartServersAsync(Lab lab, string name, int process)
     {
-        string[] enter = ["nsenter", $"--net={process}/ns/net"];
-        await lab.ExpectAsync(lab.Start($"server-{name}", [.. enter, .. Lab.Self("server")]), "ready");
+        string[] enter = ["nsenter", $"--target={process}", "--net"];
+        await lab.ExpectAsync(lab.Start($"server-{name}", [.. enter, .. Lab.Self("server", "--without-dns")]), "ready");
         await Topology.StartHttpAsync(lab, $"nginx-{name}", enter);
     }
 
     private static string ImageArchive() => Directory.GetFiles(Path.Combine(Paths.Repository, "out"), "telepresence-k8s-*.tar").Order(StringComparer.Ordinal).LastOrDefault()
         ?? throw new IOException("The proxy's image is missing; make it with ./dev image.");
-
-    private static async Task<string> ProcessOfAsync(Lab lab, string script) => $"/proc/{(await PidsAsync(lab, script))[^1]}";
 
     private static async Task<int[]> PidsAsync(Lab lab, params string[] words) =>
         [.. (await lab.RunAsync(["pgrep", "-f", string.Join(".*", words)])).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static pid => int.Parse(pid, CultureInfo.InvariantCulture))];

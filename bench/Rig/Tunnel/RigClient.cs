@@ -44,7 +44,7 @@ internal static class RigClient
         if (arguments.Has("preload"))
         {
             await using PreloadMethod method = await ServeShimAsync(engine, arguments.Text("preload"));
-            Console.WriteLine($"ready {string.Join(' ', method.Variables(null).Select(static variable => $"{variable.Key}={variable.Value}"))}");
+            Console.WriteLine($"ready\t{string.Join('\t', method.Variables(null).Select(static variable => $"{variable.Key}={variable.Value}"))}");
             await WaitAsync(engine, stopping.Token);
             return 0;
         }
@@ -68,7 +68,7 @@ internal static class RigClient
         // Only the loop's thread makes sockets, so it alone has to move.
         if (arguments.Has("stack"))
             await engine.InvokeAsync(_ => NamespaceLinkSource.Enter(arguments.Text("link-netns")));
-        Console.WriteLine($"ready {dns}");
+        Console.WriteLine($"ready\t{dns}");
         await WaitAsync(engine, stopping.Token);
         Console.WriteLine(await engine.GetStatusAsync());
         return 0;
