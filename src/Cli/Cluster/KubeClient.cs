@@ -18,6 +18,7 @@ internal sealed class KubeClient : IDisposable
     private static readonly Uri Base = new("http://localhost");
 
     private readonly HttpMessageInvoker _http;
+    private readonly Func<string> _socketPath;
     private readonly string _server;
     private readonly Func<string> _proxyError;
     private readonly TimeSpan _limit;
@@ -30,6 +31,7 @@ internal sealed class KubeClient : IDisposable
     /// <param name="limit">How long to wait for an answer; 15 seconds by default.</param>
     internal KubeClient(Func<string> socketPath, string server, Func<string>? proxyError = null, TimeSpan? limit = null)
     {
+        _socketPath = socketPath;
         _server = server;
         _proxyError = proxyError ?? (static () => "");
         _limit = limit ?? DefaultLimit;
@@ -139,8 +141,16 @@ internal sealed class KubeClient : IDisposable
     /// <param name="request">What to open.</param>
     /// <param name="subprotocol">The WebSocket subprotocol.</param>
     /// <param name="cancellation">Ends the attempt, which is limited in time in any case.</param>
-    internal async Task<WebSocket> OpenWebSocketAsync(KubeRequest request, string subprotocol, CancellationToken cancellation)
+    internal async Task<KubeWebSocket> OpenWebSocketAsync(KubeRequest request, string subprotocol, CancellationToken cancellation)
     {
+        WaitingStream? stream = null;
+        HttpMessageInvoker connector = new(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(stream = WaitingStream.Connect(_socketPath())),
+        });
         ClientWebSocket socket = new();
         socket.Options.AddSubProtocol(subprotocol);
         socket.Options.KeepAliveInterval = TimeSpan.Zero;
@@ -149,26 +159,26 @@ internal sealed class KubeClient : IDisposable
         limit.CancelAfter(_limit);
         try
         {
-            await socket.ConnectAsync(new Uri($"ws://localhost{request.Path}"), _http, limit.Token);
-            return socket;
+            await socket.ConnectAsync(new Uri($"ws://localhost{request.Path}"), connector, limit.Token);
+            stream!.WaitsItself = true;
+            return new KubeWebSocket(socket, stream, connector);
         }
-        catch (WebSocketException fault)
+        catch (Exception fault)
         {
             int status = (int)socket.HttpStatusCode;
             socket.Dispose();
-            if (status == 0)
-                throw KubeFailure.NoAnswer(request, fault.InnerException ?? fault, _proxyError());
-            throw await RefusedUpgradeAsync(request, status, cancellation);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            socket.Dispose();
-            throw KubeFailure.Timeout(request, _limit, _server);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
+            connector.Dispose();
+            switch (fault)
+            {
+                case WebSocketException when status == 0:
+                    throw KubeFailure.NoAnswer(request, fault.InnerException ?? fault, _proxyError());
+                case WebSocketException:
+                    throw await RefusedUpgradeAsync(request, status, cancellation);
+                case OperationCanceledException when !cancellation.IsCancellationRequested:
+                    throw KubeFailure.Timeout(request, _limit, _server);
+                default:
+                    throw;
+            }
         }
     }
 

@@ -23,12 +23,12 @@ internal sealed class PortForwardLink
     private const int PortPrefixLength = 2;
     private const int BufferLength = 128 * 1024, LeastRoom = 16 * 1024;
 
-    private readonly WebSocket _webSocket;
+    private readonly KubeWebSocket _webSocket;
     private readonly Socket _inner;
     private readonly StringBuilder _error = new();
     private readonly int[] _prefixLeft = [PortPrefixLength, PortPrefixLength];
 
-    private PortForwardLink(WebSocket webSocket, Socket inner, FileDescriptor descriptor)
+    private PortForwardLink(KubeWebSocket webSocket, Socket inner, FileDescriptor descriptor)
     {
         _webSocket = webSocket;
         _inner = inner;
@@ -46,7 +46,7 @@ internal sealed class PortForwardLink
     /// <exception cref="KubeException">The API server refused or did not answer.</exception>
     internal static async Task<PortForwardLink> OpenAsync(KubeClient client, string @namespace, string pod, int port, CancellationToken cancellation)
     {
-        WebSocket webSocket = await client.OpenWebSocketAsync(KubeRequest.PortForward(@namespace, pod, port), Subprotocol, cancellation);
+        KubeWebSocket webSocket = await client.OpenWebSocketAsync(KubeRequest.PortForward(@namespace, pod, port), Subprotocol, cancellation);
         try
         {
             (Socket inner, FileDescriptor descriptor) = SocketPair.Create();
@@ -62,18 +62,21 @@ internal sealed class PortForwardLink
     private async Task<string> RunAsync()
     {
         using CancellationTokenSource stop = new();
-        Task<string> down = DownAsync(stop.Token);
-        Task<string> up = UpAsync(stop.Token);
+        Task<string> down = OnThread(() => DownAsync(stop.Token)), up = OnThread(() => UpAsync(stop.Token));
         string reason = await await Task.WhenAny(down, up);
 
         // Whatever ended first is the reason; the other direction is told to end.
         await stop.CancelAsync();
-        _webSocket.Abort();
+        _webSocket.Socket.Abort();
         _inner.Dispose();
         await Task.WhenAll(down, up);
         _webSocket.Dispose();
         return _error.Length > 0 ? _error.ToString().Trim() : reason;
     }
+
+    // Each direction waits in system calls, on a thread of its own.
+    private static Task<string> OnThread(Func<Task<string>> pump) =>
+        Task.Factory.StartNew(pump, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
 
     // Under load the bytes come in small pieces, as TLS and kubectl cut them. What has arrived by then is gathered, so that the session is
     // woken once for all of it and not for each piece.
@@ -86,15 +89,14 @@ internal sealed class PortForwardLink
         {
             while (true)
             {
-                await gathering.MakeRoomAsync(stop);
-                ValueTask<ValueWebSocketReceiveResult> receiving = _webSocket.ReceiveAsync(channel < 0 ? head : gathering.Free, stop);
-                if (!receiving.IsCompleted)
-                    await gathering.PassOnAsync(stop);
-                ValueWebSocketReceiveResult received = await receiving;
+                gathering.MakeRoom();
+                if (!_webSocket.HasMore)
+                    gathering.PassOn();
+                ValueWebSocketReceiveResult received = await _webSocket.Socket.ReceiveAsync(channel < 0 ? head : gathering.Free, stop);
                 if (received.MessageType == WebSocketMessageType.Close)
                 {
-                    await gathering.PassOnAsync(stop);
-                    return _webSocket.CloseStatusDescription is { Length: > 0 } text ? text : "the API server closed the port-forward";
+                    gathering.PassOn();
+                    return _webSocket.Socket.CloseStatusDescription is { Length: > 0 } text ? text : "the API server closed the port-forward";
                 }
 
                 if (channel >= 0)
@@ -105,7 +107,7 @@ internal sealed class PortForwardLink
                     continue;
                 if (channel == ErrorChannel && _error.Length > 0)
                 {
-                    await gathering.PassOnAsync(stop);
+                    gathering.PassOn();
                     return _error.ToString();
                 }
 
@@ -115,7 +117,7 @@ internal sealed class PortForwardLink
         catch (Exception fault) when (IsLinkFault(fault))
         {
             // The last that came may be what the pod had to say about its end.
-            await gathering.TryPassOnAsync(stop);
+            gathering.TryPassOn();
             return Reason(fault);
         }
     }
@@ -142,10 +144,10 @@ internal sealed class PortForwardLink
         {
             while (true)
             {
-                int count = await _inner.ReceiveAsync(buffer.AsMemory(1), SocketFlags.None, stop);
+                int count = _inner.Receive(buffer.AsSpan(1));
                 if (count == 0)
                     return "the session closed the link";
-                await _webSocket.SendAsync(buffer.AsMemory(0, count + 1), WebSocketMessageType.Binary, endOfMessage: true, stop);
+                await _webSocket.Socket.SendAsync(buffer.AsMemory(0, count + 1), WebSocketMessageType.Binary, endOfMessage: true, stop);
             }
         }
         catch (Exception fault) when (IsLinkFault(fault))
@@ -179,27 +181,27 @@ internal sealed class PortForwardLink
         }
 
         /// <summary>Takes care that there is free room; it moves.</summary>
-        internal async ValueTask MakeRoomAsync(CancellationToken stop)
+        internal void MakeRoom()
         {
             if (Free.Length < LeastRoom)
-                await PassOnAsync(stop);
+                PassOn();
             if (_begin == _end)
                 _begin = _end = 0;
         }
 
-        /// <summary>Passes everything on. The free room stays where it is, because somebody may be writing there.</summary>
-        internal async ValueTask PassOnAsync(CancellationToken stop)
+        /// <summary>Passes everything on.</summary>
+        internal void PassOn()
         {
             while (_begin < _end)
-                _begin += await session.SendAsync(_buffer.AsMemory(_begin, _end - _begin), SocketFlags.None, stop);
+                _begin += session.Send(_buffer.AsSpan(_begin, _end - _begin));
         }
 
         /// <summary>The same for a session that may have gone.</summary>
-        internal async ValueTask TryPassOnAsync(CancellationToken stop)
+        internal void TryPassOn()
         {
             try
             {
-                await PassOnAsync(stop);
+                PassOn();
             }
             catch (Exception gone) when (IsLinkFault(gone))
             {

@@ -14,7 +14,7 @@ internal static unsafe partial class Posix
     internal const int MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_TRUNC = 0x20, MSG_CTRUNC = 0x08;
     internal const int SHUT_RDWR = 2;
     internal const int EINTR = 4, EAGAIN = 11, EPIPE = 32, ECONNRESET = 104, ENOTCONN = 107;
-    private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1, F_DUPFD_CLOEXEC = 1030, O_CLOEXEC = 0x80000;
+    private const int F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, O_NONBLOCK = 0x800, FD_CLOEXEC = 1, F_DUPFD_CLOEXEC = 1030, O_CLOEXEC = 0x80000;
     private const int SOL_SOCKET = 1, SO_PEERCRED = 17;
     private const int ERANGE = 34;
 
@@ -159,6 +159,14 @@ internal static unsafe partial class Posix
     internal static void SetInheritable(int fd, bool inheritable)
     {
         if (fcntl(fd, F_SETFD, inheritable ? 0 : FD_CLOEXEC) < 0)
+            throw Failure($"fcntl on descriptor {fd}");
+    }
+
+    /// <summary>Has calls on the descriptor return at once.</summary>
+    internal static void SetNonBlocking(int fd)
+    {
+        int flags = fcntl(fd, F_GETFL, 0);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
             throw Failure($"fcntl on descriptor {fd}");
     }
 
