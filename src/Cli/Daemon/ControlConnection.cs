@@ -2,6 +2,8 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 
+using Telepresence.Tunnel.Io;
+
 namespace Telepresence.Cli.Daemon;
 
 /// <summary>A connection between the front end and a daemon: JSON messages, one a line, over a Unix socket.</summary>
@@ -28,6 +30,9 @@ internal sealed class ControlConnection : IAsyncDisposable
     /// <exception cref="UserError">This user may not talk to it.</exception>
     internal static ControlConnection? TryConnect(string path)
     {
+        // The usual case, and a socket's exception takes longer than all else that status does.
+        if (FileStatus.Read(path, follow: true, out _) == Libc.ENOENT)
+            return null;
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
