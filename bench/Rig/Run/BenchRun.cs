@@ -108,14 +108,19 @@ internal static class BenchRun
         double before = ProcessTable.Read().MegabytesOf(path.Relays);
         string[] command = Measure.Command(path, "idle", "--count", count.ToString(CultureInfo.InvariantCulture));
         Process load = lab.Start($"idle-{path.Name}", command, path.Environment);
-        LoadResult result = LoadResult.FromJson(await lab.ExpectAsync(load, "{"));
-        await Task.Delay(TimeSpan.FromSeconds(1));
-        double after = ProcessTable.Read().MegabytesOf(path.Relays);
-        load.StandardInput.Close();
-        await load.WaitForExitAsync();
-        if (!path.IsRaw)
-            result.With("kilobytesPerConnection", (after - before) * 1024 / count);
-        return result.With("perSecond", count / result.Figures["seconds"]);
+        try
+        {
+            LoadResult result = LoadResult.FromJson(await lab.ExpectAsync(load, "{"));
+            await Task.Delay(TimeSpan.FromSeconds(1));
+            if (!path.IsRaw)
+                result.With("kilobytesPerConnection", (ProcessTable.Read().MegabytesOf(path.Relays) - before) * 1024 / count);
+            return result.With("perSecond", count / result.Figures["seconds"]);
+        }
+        finally
+        {
+            // One that has not come to its end would go on, beside all that is measured after it.
+            await lab.EndAsync([load]);
+        }
     }
 
     private static async Task MeasureStartUpAsync(Lab lab, BenchResult result)

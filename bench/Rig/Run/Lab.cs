@@ -91,7 +91,7 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>Waits until a started process prints a line that begins with <paramref name="word"/>.</summary>
     internal async Task<string> ExpectAsync(Process process, string word)
     {
-        using CancellationTokenSource late = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource late = new(TimeSpan.FromSeconds(60));
         try
         {
             while (await process.StandardOutput.ReadLineAsync(late.Token) is { } line)

@@ -28,7 +28,7 @@ internal static class Peers
             "--mtu", "65520", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--ipv4-only", "--netns-only",
             "--netns", Lab.NamespaceFile(guest)));
         await WaitForRouteAsync(lab, guest);
-        return new BenchPath { Name = "pasta", Namespace = guest, Dns = IPAddress.Parse(Topology.ServerAddress), Relays = [pasta.Id] };
+        return new BenchPath { Name = "pasta", Namespace = guest, Dns = IPAddress.Parse(Topology.ServerAddress), IdleLimit = 1000, Relays = [pasta.Id] };
     }
 
     private static async Task<BenchPath> StartSlirpAsync(Lab lab)
@@ -38,7 +38,7 @@ internal static class Peers
         Process slirp = lab.Start("slirp4netns", Lab.In(Topology.Server,
             "slirp4netns", "--configure", "--mtu=65520", "--netns-type=path", Lab.NamespaceFile(guest), "tap0"));
         await WaitForRouteAsync(lab, guest);
-        return new BenchPath { Name = "slirp4netns", Namespace = guest, Dns = IPAddress.Parse(Topology.ServerAddress), Relays = [slirp.Id] };
+        return new BenchPath { Name = "slirp4netns", Namespace = guest, Dns = IPAddress.Parse(Topology.ServerAddress), IdleLimit = 500, Relays = [slirp.Id] };
     }
 
     // What the first Telepresence was: SOCKS through ssh, and torsocks in front of the program.
@@ -75,7 +75,7 @@ internal static class Peers
             await Task.Delay(100);
         }
 
-        return new BenchPath { Name = "sshuttle", Namespace = netns, IdleLimit = 1000, Relays = [server.Id, client.Id] };
+        return new BenchPath { Name = "sshuttle", Namespace = netns, IdleLimit = 200, Relays = [server.Id, client.Id] };
     }
 
     private static async Task<(Process Server, string[] Client)> StartSshServerAsync(Lab lab, string name, string gateway, int port)

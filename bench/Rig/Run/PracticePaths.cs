@@ -56,6 +56,7 @@ internal sealed class PracticePaths
         Name = "port-forward",
         Enter = OnLaptop,
         Target = ServerAddress,
+        IdleLimit = 1000,
         Relays = [.. _relays, _cluster],
     };
 
@@ -72,7 +73,10 @@ internal sealed class PracticePaths
 
     private async Task ConnectAsync(string kubeconfig)
     {
-        Dictionary<string, string> environment = new() { ["KUBECONFIG"] = kubeconfig };
+        // With a home of its own: what the end of the run leaves in the journal is nobody's business.
+        string home = _lab.PathOf("laptop-home");
+        Directory.CreateDirectory(home);
+        Dictionary<string, string> environment = new() { ["KUBECONFIG"] = kubeconfig, ["HOME"] = home, ["XDG_STATE_HOME"] = home };
         await _lab.RunAsync([.. OnLaptop, Program, "connect", "--also-proxy", $"{ServerAddress}/32"], TimeSpan.FromSeconds(60), environment);
         _pod = $"{Namespace}/" + (await _lab.RunAsync([.. OnLaptop, "kubectl", "get", "pods", "-l", ProxyLabel, "-o", "jsonpath={.items[0].metadata.name}"], null, environment)).Trim();
 

@@ -6,7 +6,7 @@ namespace Telepresence.Tunnel.Forward;
 /// <summary>Gives memory that bulk traffic has left behind back to the system when traffic has calmed.</summary>
 internal sealed class MemoryTrimmer(ChunkPool pool) : ITurnHandler
 {
-    private const long Keep = 4 << 20, WorthCollecting = 8 << 20, CalmFor = 2_000_000;
+    private const long Keep = 4 << 20, WorthCollecting = 2 << 20, CalmFor = 2_000_000;
 
     private long _due = long.MaxValue;
     private long _busiest;
