@@ -89,7 +89,7 @@ internal static class BenchRun
         await using Lab lab = new(arguments.Text("scratch"));
         await Topology.BuildServerAsync(lab);
         BenchResult result = new() { Rounds = rounds, Seconds = time.TotalSeconds, Paths = [] };
-        await new Growth(lab, time).RunAsync(result, rounds, async (path, measure, round, work) =>
+        await new Growth(lab, time, arguments.Has("conditions") ? arguments.Text("conditions").Split(", ") : null).RunAsync(result, rounds, async (path, measure, round, work) =>
         {
             Sample sample = await SampleAsync(path, measure, round, work);
             Progress($"{round}/{rounds} {measure} {path.Name}: {Describe(sample)}");

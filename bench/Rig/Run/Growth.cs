@@ -11,7 +11,10 @@ namespace Telepresence.Rig.Run;
 /// A condition is a path of its own and stands in the samples as such. The same work as in <see cref="Measure"/>, round after round over all
 /// conditions.
 /// </remarks>
-internal sealed class Growth(Lab lab, TimeSpan time)
+/// <param name="lab">Where.</param>
+/// <param name="time">How long each measurement takes.</param>
+/// <param name="wanted">Names of the conditions; null for all.</param>
+internal sealed class Growth(Lab lab, TimeSpan time, string[]? wanted)
 {
     private const int FirstRelayPort = 7900;
 
@@ -92,12 +95,16 @@ internal sealed class Growth(Lab lab, TimeSpan time)
     {
         foreach (int count in (int[])[1, 10, 100, 1000, 10_000])
         {
+            if (!IsWanted($"{count} open"))
+                continue;
             (BenchPath path, Process[] processes) = await StartAsync($"{count} open", relay: null);
             yield return new Condition(path, processes) { Beside = Measure.Command(path, "idle", "--count", $"{count}"), BesideSays = "{" };
         }
 
         foreach (int readers in (int[])[1, 8])
         {
+            if (!IsWanted($"{readers} slow readers"))
+                continue;
             (BenchPath path, Process[] processes) = await StartAsync($"{readers} slow readers", relay: null);
             yield return new Condition(path, processes) { Beside = Measure.Command(path, "slow", "--readers", $"{readers}"), BesideSays = "ready" };
         }
@@ -109,10 +116,14 @@ internal sealed class Growth(Lab lab, TimeSpan time)
             ("cut every second", ["--cut", "1"]), ("20 ms, cut every 2 s", ["--delay", "0.010", "--cut", "2"]),
         ])
         {
+            if (!IsWanted(name))
+                continue;
             (BenchPath path, Process[] processes) = await StartAsync(name, options);
             yield return new Condition(path, processes) { Verifies = options.Contains("--cut") };
         }
     }
+
+    private bool IsWanted(string name) => wanted is null || wanted.Contains(name);
 
     private async Task<(BenchPath Path, Process[] Processes)> StartAsync(string name, string[]? relay)
     {
