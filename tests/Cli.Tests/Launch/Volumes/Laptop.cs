@@ -197,7 +197,15 @@ internal sealed class Laptop : IDisposable
     /// <summary>Ends the session in good order and gives what <see cref="Options.Afterwards"/> printed.</summary>
     internal string StopAndLook()
     {
-        _process.StandardInput.WriteLine("stop");
+        try
+        {
+            _process.StandardInput.WriteLine("stop");
+        }
+        catch (IOException)
+        {
+            // A session that did not come about has ended already, and what was asked for afterwards is being printed.
+        }
+
         return _process.StandardOutput.ReadToEnd();
     }
 
