@@ -302,7 +302,6 @@ public sealed partial class MuxSession
             SendLimit = BinaryPrimitives.ReadUInt32BigEndian(payload),
         };
         _streams.Add(stream.Id, stream);
-        _windowsReserved += window.Size;
         _pendingOpens++;
         _handler.OnStreamOpened(stream, payload[FrameHeader.CreditSize..], now);
     }

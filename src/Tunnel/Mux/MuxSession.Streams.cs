@@ -12,7 +12,7 @@ public sealed partial class MuxSession
     {
         stream.IsAccepted = true;
         _pendingOpens--;
-        Resize(stream, AffordableWindow(Options.InitialWindow, stream.Window.Size));
+        Resize(stream, FirstWindow());
         stream.Window.Update(now);
         Span<byte> credit = stackalloc byte[FrameHeader.CreditSize];
         BinaryPrimitives.WriteUInt32BigEndian(credit, (uint)stream.Window.Limit);
@@ -52,10 +52,8 @@ public sealed partial class MuxSession
     {
         if (!stream.Window.Consume(bytes) || stream.EndReceived)
             return;
-        int doubled = Math.Min(stream.Window.Size * 2, Options.MaxWindow);
-        if (stream.Window.WantsGrowth(_roundTrip.Shortest, Options.MaxWindow, now)
-            && AffordableWindow(doubled, stream.Window.Size) == doubled)
-            Resize(stream, doubled);
+        if (stream.Window.WantsGrowth(_roundTrip.Shortest, Options.MaxWindow, now))
+            GrowWindow(stream, now);
         stream.Window.Update(now);
         if (!stream.CreditQueued)
         {
@@ -83,17 +81,41 @@ public sealed partial class MuxSession
         return stream;
     }
 
-    /// <summary>The largest window up to <paramref name="wanted"/> that the session's memory allows a stream that holds <paramref name="held"/>.</summary>
-    private int AffordableWindow(int wanted, int held)
+    /// <summary>What a window takes of the memory that streams share.</summary>
+    private long Reserved(int window) => Math.Max(0, window - Options.EarlyWindow);
+
+    /// <summary>The window of a stream that has not shown yet what it needs. The second half of the memory is for those that have.</summary>
+    private int FirstWindow() =>
+        _windowsReserved + Reserved(Options.InitialWindow) <= Options.MaxReceiveMemory / 2 ? Options.InitialWindow : Options.EarlyWindow;
+
+    /// <summary>Doubles a window if the memory allows it, if need be at the cost of streams that rest.</summary>
+    private void GrowWindow(MuxStream stream, long now)
     {
-        long free = Math.Max(0, Options.MaxReceiveMemory - _windowsReserved);
-        return (int)Math.Max(Math.Max(held, Math.Min(Options.MinWindow, wanted)), Math.Min(wanted, held + free));
+        int wanted = Math.Min(stream.Window.Size * 2, Options.MaxWindow);
+        long more = Reserved(wanted) - Reserved(stream.Window.Size);
+        if (_windowsReserved + more > Options.MaxReceiveMemory)
+            TakeWindowsOfResting(now);
+        if (_windowsReserved + more <= Options.MaxReceiveMemory)
+            Resize(stream, wanted);
+    }
+
+    /// <summary>Looks at all streams, so not more often than one of them can come to rest.</summary>
+    private void TakeWindowsOfResting(long now)
+    {
+        if (now - _restedAt < Options.WindowRest)
+            return;
+        _restedAt = now;
+        foreach (MuxStream stream in _streams.Values)
+        {
+            if (Reserved(stream.Window.Size) > 0 && stream.Window.HasRested(Options.WindowRest, now))
+                Resize(stream, Options.EarlyWindow);
+        }
     }
 
     private void Resize(MuxStream stream, int window)
     {
-        _windowsReserved += window - stream.Window.Size;
-        stream.Window.Grow(window);
+        _windowsReserved += Reserved(window) - Reserved(stream.Window.Size);
+        stream.Window.Resize(window);
     }
 
     private uint TakeStreamId()
@@ -118,7 +140,7 @@ public sealed partial class MuxSession
         stream.IsClosed = true;
         stream.SentOffset = stream.Queue.Tail;
         _streams.Remove(stream.Id);
-        _windowsReserved -= stream.Window.Size;
+        _windowsReserved -= Reserved(stream.Window.Size);
         if (!stream.OpenedHere && !stream.IsAccepted)
             _pendingOpens--;
         if (stream.FramesKept == 0)

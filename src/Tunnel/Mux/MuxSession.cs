@@ -33,6 +33,7 @@ public sealed partial class MuxSession
     private uint _nextStreamId;
     private int _pendingOpens;
     private long _windowsReserved;
+    private long _restedAt = long.MinValue / 2;
     private long _queuedBytes;
     private bool _memoryWasShort;
     private uint _peerEarlyWindow;
@@ -111,8 +112,8 @@ public sealed partial class MuxSession
         ArgumentOutOfRangeException.ThrowIfGreaterThan(target.Length, FrameHeader.MaxTarget, nameof(target));
         if (State == SessionState.Ended || _streams.Count >= Options.MaxStreams || _control.Count >= Options.MaxControlQueue)
             return null;
-        int window = AffordableWindow(Options.InitialWindow, held: 0);
-        _windowsReserved += window;
+        int window = FirstWindow();
+        _windowsReserved += Reserved(window);
         var stream = new MuxStream(this, TakeStreamId(), kind, openedHere: true, new ReceiveWindow(window, window, now), _pool)
         {
             Handler = handler,

@@ -15,21 +15,22 @@ public sealed record MuxSessionOptions
     /// <summary>The session key, 32 bytes, sent by the client in its hello. Empty on the server, which knows only its hash.</summary>
     public ReadOnlyMemory<byte> Key { get; init; }
 
-    /// <summary>How much a peer may send on a stream before it is accepted.</summary>
+    /// <summary>How much a peer may send on a stream before it is accepted, and the window that every stream has however many there are:
+    /// only their number bounds the sum.</summary>
     public int EarlyWindow { get; init; } = 64 * 1024;
 
-    /// <summary>Receive window of an accepted stream before it has proved to need more.</summary>
+    /// <summary>Receive window of an accepted stream before it has proved to need more, while half of <see cref="MaxReceiveMemory"/> is free.</summary>
     public int InitialWindow { get; init; } = 256 * 1024;
 
     /// <summary>Largest receive window of one stream, and most bytes that one stream keeps for sending.</summary>
     public int MaxWindow { get; init; } = 8 * 1024 * 1024;
 
-    /// <summary>Sum of all receive windows of the session. A stream of the peer has <see cref="EarlyWindow"/> nevertheless, one of this side
-    /// <see cref="MinWindow"/>; only their numbers bound those.</summary>
+    /// <summary>Sum of what receive windows have beyond <see cref="EarlyWindow"/>. A stream that has rested for <see cref="WindowRest"/> does
+    /// not count; since a promise cannot be taken back, it may still use its old one once.</summary>
     public long MaxReceiveMemory { get; init; } = 64L * 1024 * 1024;
 
-    /// <summary>Window that a stream opened here gets even when <see cref="MaxReceiveMemory"/> is used up.</summary>
-    public int MinWindow { get; init; } = 16 * 1024;
+    /// <summary>How long nothing must have come on a stream before another one that needs its window may have it.</summary>
+    public long WindowRest { get; init; } = 1_000_000;
 
     /// <summary>Bytes kept for sending over all streams, from which on <see cref="MuxStream.SendSpace"/> is 0 until the peer acknowledges.
     /// What was promised before may still come on top.</summary>

@@ -7,7 +7,8 @@ namespace Telepresence.Tunnel.Mux;
 /// The limit is an absolute byte offset that only grows: what has left this process, plus the window. A new limit is told when
 /// half a window has been consumed. When that half went by in less than two round trips, the window is what holds the sender
 /// back (it moves one window per round trip), so it doubles, up to the maximum and within the session's memory. Round trips are
-/// taken as at least half a millisecond, because two event loops in a row take that long when they are busy.
+/// taken as at least half a millisecond, because two event loops in a row take that long when they are busy. A stream that rests
+/// may lose what it gained; the limit then stands still until what was promised has been used.
 /// </remarks>
 internal struct ReceiveWindow
 {
@@ -65,7 +66,11 @@ internal struct ReceiveWindow
     internal readonly bool WantsGrowth(long roundTrip, int max, long now) =>
         Size < max && roundTrip > 0 && now - _updated < 2 * Math.Max(roundTrip, ShortestRoundTrip);
 
-    internal void Grow(int size) => Size = size;
+    /// <summary>Whether nothing waits here, and nothing has moved for <paramref name="rest"/>. What came since the last update is less than
+    /// half a window, so a trickle counts as rest: it does not need a large one.</summary>
+    internal readonly bool HasRested(long rest, long now) => Consumed == Received && now - _updated >= rest;
+
+    internal void Resize(int size) => Size = size;
 
     /// <summary>Raises <see cref="Limit"/> to the window's full size behind what was consumed.</summary>
     internal void Update(long now)

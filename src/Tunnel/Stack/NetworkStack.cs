@@ -32,6 +32,7 @@ public sealed partial class NetworkStack
     private int _touchedCount;
     private TcpConnection? _recent; // the connection that the last segment belonged to
     private long _blockedUntil;
+    private long _promisesReleased = long.MinValue / 2;
     private RateLimit _refusals = new(burst: 100, perSecond: 1000);
 
     /// <summary>A stack for one device.</summary>
@@ -48,7 +49,7 @@ public sealed partial class NetworkStack
         Pool = pool;
         _output = output;
         _handler = handler;
-        Budget = new WindowBudget(options.EffectiveWindowBudget, Math.Min(options.InitialReceiveWindow, 32 * 1024));
+        Budget = new WindowBudget(options.EffectiveWindowBudget, options.InitialReceiveWindow);
         TimeWait = new TimeWaitTable(options.MaxTimeWait, options.TimeWait);
         _reassembler = new Reassembler(options.MaxReassemblies, options.ReassemblyTimeout, Counters);
         // The smallest scale in which the largest window can be said.
@@ -169,6 +170,18 @@ public sealed partial class NetworkStack
     {
         foreach (TcpConnection connection in _connections.Values.ToArray())
             connection.Abort(now);
+    }
+
+    /// <summary>Takes what resting connections were promised out of the budget. It looks at all of them, so not more often than one can come to rest.</summary>
+    /// <returns>Whether it looked.</returns>
+    internal bool ReleasePromisesOfResting()
+    {
+        if (Now - _promisesReleased < TcpConnection.Rest)
+            return false;
+        _promisesReleased = Now;
+        foreach (TcpConnection connection in _connections.Values)
+            connection.ReleasePromiseOfResting(Now);
+        return true;
     }
 
     /// <summary>A call from outside came in at <paramref name="now"/>.</summary>

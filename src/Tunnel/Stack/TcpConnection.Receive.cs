@@ -136,7 +136,7 @@ public sealed partial class TcpConnection
             return;
         _receiveNext += text.Length;
         _receiveSpace -= text.Length;
-        _stack.Budget.Add(-text.Length);
+        CountPromise();
         GrowWindow(text.Length, now);
         Handler?.OnData(this, text, now);
     }

@@ -5,6 +5,9 @@ namespace Telepresence.Tunnel.Stack;
 // An edge once advertised never moves back (RFC 9293 §3.8.6), and it moves in steps worth a segment (§3.8.6.2.2).
 public sealed partial class TcpConnection
 {
+    /// <summary>Pause, µs, after which a connection counts as resting.</summary>
+    internal const long Rest = 10 * GrowthPeriod;
+
     private const long GrowthPeriod = 100_000; // µs
 
     private int _receiveSpace; // what the bridge can take beyond _receiveNext
@@ -12,6 +15,7 @@ public sealed partial class TcpConnection
     private int _windowTarget;
     private int _receivedSinceGrowth;
     private long _growthSince;
+    private long _counted; // of the promise, what is in the common budget
 
     /// <summary>
     /// Says how many more bytes the bridge can take from now on. This, capped, is the window that the local program sees. What was
@@ -31,7 +35,7 @@ public sealed partial class TcpConnection
     {
         if (now - _growthSince > GrowthPeriod)
         {
-            if (now - _growthSince > 10 * GrowthPeriod)
+            if (now - _growthSince > Rest)
                 _windowTarget = _stack.Options.InitialReceiveWindow;
             _growthSince = now;
             _receivedSinceGrowth = 0;
@@ -44,12 +48,30 @@ public sealed partial class TcpConnection
         _windowTarget = Math.Min(_windowTarget * 2, _stack.Options.MaxReceiveWindow);
     }
 
+    /// <summary>Brings the common budget up to date with what this connection has been promised.</summary>
+    private void CountPromise() => SetCounted(_stack.Budget.Counted(_receiveEdge - _receiveNext));
+
+    private void SetCounted(long counted)
+    {
+        if (counted == _counted)
+            return;
+        _stack.Budget.Add(counted - _counted);
+        _counted = counted;
+    }
+
     /// <summary>Gives what was promised and not used back to the common budget.</summary>
     private void ReleasePromise()
     {
-        if (_receiveEdge > _receiveNext)
-            _stack.Budget.Add(_receiveNext - _receiveEdge);
         _receiveEdge = _receiveNext;
+        SetCounted(0);
+    }
+
+    /// <summary>Others need the budget. An advertised edge cannot be taken back (RFC 9293 §3.8.6), so a connection that has rested may use its old
+    /// one once; from its next byte on it counts again.</summary>
+    internal void ReleasePromiseOfResting(long now)
+    {
+        if (now - _growthSince > Rest)
+            SetCounted(0);
     }
 
     /// <summary>How far the right edge may go now.</summary>
@@ -57,8 +79,10 @@ public sealed partial class TcpConnection
     {
         long wanted = Math.Min(Math.Max(0, _receiveSpace), _windowTarget);
         wanted = Math.Min(wanted, (long)ushort.MaxValue << _receiveShift);
-        long promised = Math.Max(0, _receiveEdge - _receiveNext);
-        return _receiveNext + (_stack.Budget.Allow(promised, wanted) >> _receiveShift << _receiveShift);
+        long allowed = _stack.Budget.Allow(_counted, wanted);
+        if (allowed < wanted && _stack.ReleasePromisesOfResting())
+            allowed = _stack.Budget.Allow(_counted, wanted);
+        return Math.Max(_receiveEdge, _receiveNext + (allowed >> _receiveShift << _receiveShift));
     }
 
     /// <summary>
@@ -85,8 +109,8 @@ public sealed partial class TcpConnection
                 edge = Math.Min(edge, _receiveNext + ushort.MaxValue);
             if (edge - _receiveEdge >= WindowStep)
             {
-                _stack.Budget.Add(edge - Math.Max(_receiveEdge, _receiveNext));
                 _receiveEdge = edge;
+                CountPromise();
             }
         }
         return (ushort)Math.Clamp((_receiveEdge - _receiveNext) >> shift, 0, ushort.MaxValue);

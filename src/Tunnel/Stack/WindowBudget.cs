@@ -2,17 +2,23 @@ namespace Telepresence.Tunnel.Stack;
 
 /// <summary>
 /// Bounds the sum of the windows advertised to all connections. The TUN queue holds a fixed number of packets and drops what
-/// comes on top, so what all senders together may send unasked must stay below it. A promise once made is never taken
-/// back; when the budget is spent, connections get no more than a small floor.
+/// comes on top, so what all senders together may send unasked must stay below it. Every connection has <paramref name="free"/> without being
+/// counted, so that thousands that rest take nothing from one that works; what it is promised beyond that is. When the budget is spent,
+/// windows do not grow.
 /// </summary>
-internal sealed class WindowBudget(long limit, int floor)
+/// <param name="limit">Most bytes promised beyond the free ones, over all connections.</param>
+/// <param name="free">Bytes per connection that do not count.</param>
+internal sealed class WindowBudget(long limit, int free)
 {
-    /// <summary>Bytes promised and not yet received, over all connections.</summary>
+    /// <summary>Counted bytes that were promised and have not been received, over all connections.</summary>
     public long Promised { get; private set; }
 
-    /// <summary>How large a window a connection may show that has <paramref name="promised"/> bytes open and wants <paramref name="wanted"/>.</summary>
-    public long Allow(long promised, long wanted) => Math.Min(wanted, Math.Max(Math.Max(floor, promised), promised + limit - Promised));
+    /// <summary>What counts of a promise.</summary>
+    public long Counted(long promised) => Math.Max(0, promised - free);
 
-    /// <summary>A promise grew (positive) or was used up (negative).</summary>
+    /// <summary>How large a window a connection may show of whose promise <paramref name="counted"/> bytes are in the budget and that wants <paramref name="wanted"/>.</summary>
+    public long Allow(long counted, long wanted) => Math.Min(wanted, free + Math.Max(counted, counted + limit - Promised));
+
+    /// <summary>What counts of a promise has changed.</summary>
     public void Add(long change) => Promised += change;
 }

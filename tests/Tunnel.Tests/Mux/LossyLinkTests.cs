@@ -52,7 +52,7 @@ public sealed class LossyLinkTests
                 Version = "1",
                 EarlyWindow = _random.Next(1, 3000),
                 InitialWindow = _random.Next(1000, 20_000),
-                MinWindow = _random.Next(1, 500),
+                WindowRest = _random.Next(1, 2_000_000),
                 MaxWindow = _random.Next(20_000, 100_000),
                 MaxReceiveMemory = _random.Next(10_000, 200_000),
                 MaxSendMemory = _random.Next(70_000, 300_000),
