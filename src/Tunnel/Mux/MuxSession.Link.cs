@@ -117,6 +117,7 @@ public sealed partial class MuxSession
         _cursor = _log.Expand(peerReceived);
         _peerEarlyWindow = Math.Min(peerEarlyWindow, (uint)Options.MaxWindow);
         _roundTrip.Restart();
+        _linkWindow.Restart();
         WantPing(now);
         bool first = !_wasEstablished;
         _wasEstablished = true;

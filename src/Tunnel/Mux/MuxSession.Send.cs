@@ -41,9 +41,12 @@ public sealed partial class MuxSession
             if (!_ready || State == SessionState.Ended)
                 return false;
             return _ackNow || _pingWanted || _pongWanted || _cursor < _log.Next
-                || (!_log.IsFull && (_control.Count > 0 || _creditFirst is not null || !_scheduler.IsEmpty));
+                || (!_log.IsFull && (_control.Count > 0 || _creditFirst is not null || HasData));
         }
     }
+
+    /// <summary>Whether a data frame may get its number.</summary>
+    private bool HasData => !_scheduler.IsEmpty && (!_linkWindow.IsFull || (_scheduler.HasFresh && _linkWindow.HasReserve));
 
     /// <summary>Names what the link should take next. Nothing counts as sent before <see cref="Sent"/> says so.</summary>
     /// <param name="vectors">Filled from the front; at least 4 long. The memory stays valid until the next call of any method of the session.</param>
@@ -93,7 +96,7 @@ public sealed partial class MuxSession
             if (_plan[i].IsLink)
                 _linkOutHead += taken;
             else
-                FrameTaken(taken);
+                FrameTaken(taken, now);
         }
 
         if (bytes > 0)
@@ -104,7 +107,7 @@ public sealed partial class MuxSession
         TakeBackUnbegun();
     }
 
-    private void FrameTaken(int bytes)
+    private void FrameTaken(int bytes, long now)
     {
         ref FrameRecord record = ref _log[_cursor];
         if (_partial == 0)
@@ -114,7 +117,10 @@ public sealed partial class MuxSession
                 _log.Begun = _cursor + 1;
                 _counters.FramesSent++;
                 if (record.Stream is { } stream)
+                {
+                    _linkWindow.Begun(_cursor, now);
                     BeginsOnLink(stream, record.Type);
+                }
             }
             else
             {
@@ -148,6 +154,7 @@ public sealed partial class MuxSession
             if (record.Stream is not { } stream)
                 return;
             _log.RemoveNewest();
+            _linkWindow.Add(-FrameHeader.Size - record.Length);
             stream.FramesKept--;
             if (stream.IsClosed)
             {
@@ -237,8 +244,13 @@ public sealed partial class MuxSession
 
     private bool NumberDataFrame(int room)
     {
-        if (_scheduler.Next() is not { } stream)
+        if (!HasData || _scheduler.Next() is not { } stream || (_linkWindow.IsFull && !stream.IsFresh))
+        {
+            if (_linkWindow.IsFull)
+                _linkWindow.Limited(_scheduler.Count);
             return false;
+        }
+
         var record = new FrameRecord { Stream = stream, StreamId = stream.Id, Offset = stream.SentOffset + stream.FramePrefix };
         long unsent = stream.Queue.Tail - stream.SentOffset;
         if (unsent == 0)
@@ -265,6 +277,7 @@ public sealed partial class MuxSession
         }
 
         StreamScheduler.Charge(stream, FrameHeader.Size + record.Length);
+        _linkWindow.Add(FrameHeader.Size + record.Length);
         stream.FramesKept++;
         _log.Append() = record;
         return true;

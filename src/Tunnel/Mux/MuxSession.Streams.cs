@@ -171,6 +171,7 @@ public sealed partial class MuxSession
             _log.RemoveOldest();
             if (record.Stream is { } stream)
             {
+                _linkWindow.Add(-FrameHeader.Size - record.Length);
                 stream.FramesKept--;
                 if (stream.IsClosed)
                 {
@@ -190,6 +191,7 @@ public sealed partial class MuxSession
             }
         }
 
+        _linkWindow.Acknowledged(upTo, now);
         if (!_memoryWasShort || SendMemory < Options.MaxSendMemory / 8)
             return;
         _memoryWasShort = false;

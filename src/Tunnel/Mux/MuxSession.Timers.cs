@@ -78,6 +78,7 @@ public sealed partial class MuxSession
             return;
         _counters.Pongs++;
         _roundTrip.Add(now - _pingToken);
+        _linkWindow.Seen(_roundTrip.Last, now);
         _pingOut = false;
         _nextPing = now + Options.PingInterval;
     }

@@ -34,6 +34,7 @@ public sealed partial class MuxSession
     private int _pendingOpens;
     private long _windowsReserved;
     private long _restedAt = long.MinValue / 2;
+    private LinkWindow _linkWindow;
     private long _queuedBytes;
     private bool _memoryWasShort;
     private uint _peerEarlyWindow;
@@ -58,6 +59,7 @@ public sealed partial class MuxSession
         _received = options.FirstSequence;
         _control = new ControlQueue(pool);
         _scheduler = new StreamScheduler(options.SharedFrame);
+        _linkWindow = new LinkWindow(options);
         _nextStreamId = role == SessionRole.Client ? 1u : 2u;
         _lastReceived = now;
     }
@@ -100,6 +102,12 @@ public sealed partial class MuxSession
 
     /// <summary>How many bytes more all streams together may queue.</summary>
     internal long SendMemory => Options.MaxSendMemory - _queuedBytes;
+
+    /// <summary>How many bytes one stream should queue: what is on its way, and as much again, so that there is always more to send.</summary>
+    internal int SendBacklog => 2 * _linkWindow.Size;
+
+    /// <summary>Bytes of data frames that may be on their way at once.</summary>
+    internal int LinkWindowSize => _linkWindow.Size;
 
     /// <summary>Opens a stream. Data may be written at once, up to the peer's early window.</summary>
     /// <param name="kind">What it carries.</param>

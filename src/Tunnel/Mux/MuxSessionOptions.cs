@@ -48,6 +48,18 @@ public sealed record MuxSessionOptions
     /// <summary>Largest data frame while several streams compete, and what each gets per round.</summary>
     public int SharedFrame { get; init; } = 32 * 1024;
 
+    /// <summary>Bytes of data frames that may be on their way at once over a link of which nothing is known yet.</summary>
+    public int LinkWindow { get; init; } = 512 * 1024;
+
+    /// <summary>Least of them, so that a process that waits for its turn is not taken for a queue.</summary>
+    public int MinLinkWindow { get; init; } = 256 * 1024;
+
+    /// <summary>Most of them.</summary>
+    public int MaxLinkWindow { get; init; } = 32 * 1024 * 1024;
+
+    /// <summary>How long a frame should stand in the queues along the link when there is bulk. A quarter of the round trip if that is longer.</summary>
+    public long LinkQueue { get; init; } = 250;
+
     /// <summary>Most streams open at once, both directions together; further ones are refused.</summary>
     public int MaxStreams { get; init; } = 16 * 1024;
 

@@ -66,7 +66,8 @@ public sealed class MuxStream
         {
             if (!CanWrite || IsDatagram)
                 return 0;
-            long credit = Credit, space = Room, memory = _session.SendMemory;
+            long credit = Credit, memory = _session.SendMemory;
+            long space = Math.Min(Room, Math.Max(0, _session.SendBacklog - Queue.Length));
             if (memory < space)
             {
                 space = Math.Max(memory, 0);

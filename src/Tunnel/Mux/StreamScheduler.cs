@@ -23,6 +23,9 @@ internal sealed class StreamScheduler(int quantum)
 
     internal bool IsEmpty => _fresh.Count == 0 && _regular.Count == 0;
 
+    /// <summary>Whether a stream waits that was quiet.</summary>
+    internal bool HasFresh => _fresh.Count > 0;
+
     /// <summary>Puts a stream that has something to send into the lists, unless it stands there already.</summary>
     internal void Activate(MuxStream stream)
     {

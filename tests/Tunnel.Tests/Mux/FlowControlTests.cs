@@ -34,6 +34,47 @@ public sealed class FlowControlTests
         Assert.InRange(server.Stream.Window.Size, 4 << 20, 8 << 20);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void A_keystroke_hardly_waits_behind_bulk_although_the_link_would_take_megabytes(int bulk)
+    {
+        const long Rate = 20_000_000, Delay = 10_000;
+        var pair = new SessionPair { NewPipe = () => new FakePipe { Delay = Delay, Rate = Rate, Capacity = 32 << 20 } };
+        pair.Connect();
+        pair.Run(Second);
+        RecordingStream[] clients = [.. Enumerable.Range(0, bulk).Select(_ => pair.Open())];
+        RecordingStream keys = pair.Open();
+        pair.Run(Second);
+        byte[] block = new byte[65_536];
+        Action each = () =>
+        {
+            foreach (RecordingStream client in clients)
+            {
+                while (client.Stream.SendSpace is > 0 and var space)
+                    client.Stream.Write(block.AsSpan(0, Math.Min(space, block.Length)), pair.Now);
+            }
+        };
+        pair.Run(3 * Second, each);
+        long before = pair.ServerEnd.Opened.Sum(server => (long)server.Received.Count), began = pair.Now;
+        for (int i = 1; i <= 20; i++)
+        {
+            long pressed = pair.Now;
+            keys.Stream.Write([1], pressed);
+            while (pair.ServerEnd.Opened[bulk].Received.Count < i)
+                pair.Run(1_000, each);
+
+            // The floor of the window is what can stand before it; the link alone would hold a second and a half.
+            long queued = Math.Max(bulk * pair.Options.MinLinkWindow, 2 * Delay * Rate / Second) * 3 / 2;
+            Assert.InRange(pair.Now - pressed, Delay, Delay + (queued * Second / Rate) + 5_000);
+            pair.Run(Second / 20, each);
+        }
+
+        // And the link is never idle.
+        long received = pair.ServerEnd.Opened.Sum(server => (long)server.Received.Count) - before;
+        Assert.InRange(received, Rate * (pair.Now - began) / Second * 95 / 100, long.MaxValue);
+    }
+
     [Fact]
     public void A_window_that_does_not_hold_the_sender_back_stays_small()
     {

@@ -193,7 +193,13 @@ public sealed class HostilePeerTests
         byte[] huge = new byte[8];
         BinaryPrimitives.WriteInt64BigEndian(huge, long.MaxValue);
         _client.Send(FrameType.Credit, 1, huge);
-        Assert.Equal(_client.Session.Options.MaxWindow, stream.SendSpace);
+
+        // More than this session wants to hold for one stream is not offered, and not taken.
+        Assert.Equal(_client.Session.SendBacklog, stream.SendSpace);
+        int most = _client.Session.Options.MaxWindow;
+        Assert.Throws<ArgumentOutOfRangeException>(() => stream.Write(new byte[most + 1], 0));
+        stream.Write(new byte[most], 0);
+        Assert.Equal(0, stream.SendSpace);
     }
 
     [Fact]

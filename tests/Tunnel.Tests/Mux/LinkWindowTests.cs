@@ -1,0 +1,114 @@
+using Telepresence.Tunnel.Mux;
+
+namespace Telepresence.Tunnel.Tests.Mux;
+
+public sealed class LinkWindowTests
+{
+    private const int KiB = 1024;
+    private const long Second = 1_000_000;
+
+    private static readonly MuxSessionOptions Options = new() { Version = "1", LinkWindow = 512 * KiB, MinLinkWindow = 256 * KiB, MaxLinkWindow = 32 * KiB * KiB, LinkQueue = 250 };
+
+    private LinkWindow _window = new(Options);
+    private long _now = Second;
+    private long _sequence;
+
+    [Fact]
+    public void It_doubles_while_it_leaves_the_link_idle()
+    {
+        Rounds(3, roundTrip: 20_000);
+        Assert.Equal(4096 * KiB, _window.Size);
+        Rounds(10, roundTrip: 20_000);
+        Assert.Equal(Options.MaxLinkWindow, _window.Size);
+    }
+
+    [Theory]
+    [InlineData(1_000_000_000, 200)]
+    [InlineData(100_000_000, 20_000)]
+    [InlineData(50_000_000, 100_000)]
+    public void It_settles_where_the_queue_is_as_long_as_it_should_be(long rate, long roundTrip)
+    {
+        _window.Seen(roundTrip, _now);
+        for (int i = 0; i < 100; i++)
+            Rounds(1, Math.Max(roundTrip, _window.Size * Second / rate));
+        long queue = Math.Max(Options.LinkQueue, roundTrip / 4);
+        long wanted = rate * (roundTrip + queue) / Second;
+        Assert.InRange(_window.Size, wanted * 9 / 10, wanted * 11 / 10);
+    }
+
+    [Fact]
+    public void A_round_now_and_then_that_takes_long_does_not_shrink_it()
+    {
+        _window.Seen(200, _now);
+        for (int i = 0; i < 20; i++)
+        {
+            Rounds(3, roundTrip: 10_000);
+            Rounds(1, roundTrip: 450);
+        }
+
+        Assert.Equal(Options.LinkWindow, _window.Size);
+    }
+
+    [Theory]
+    [InlineData(1, 256)]
+    [InlineData(8, 2048)]
+    [InlineData(1000, 4096)]
+    public void It_never_shrinks_below_a_floor_that_streams_raise(int streams, int floor)
+    {
+        _window.Seen(200, _now);
+        Rounds(100, roundTrip: 50_000, streams);
+        Assert.Equal(floor * KiB, _window.Size);
+    }
+
+    [Fact]
+    public void A_sender_that_it_does_not_hold_back_leaves_it_as_it_is()
+    {
+        Rounds(10, roundTrip: 200, streams: 0);
+        Rounds(10, roundTrip: 50_000, streams: 0);
+        Assert.Equal(Options.LinkWindow, _window.Size);
+    }
+
+    [Fact]
+    public void A_way_that_has_become_longer_is_learnt()
+    {
+        Rounds(4, roundTrip: 1_000);
+        Rounds(20, roundTrip: 200_000);
+        Assert.Equal(Options.MinLinkWindow, _window.Size);
+        _now += 61 * Second;
+        Rounds(1, roundTrip: 200_000);
+        _now += 31 * Second;
+        Rounds(4, roundTrip: 200_000);
+        Assert.InRange(_window.Size, 4 * Options.MinLinkWindow, Options.MaxLinkWindow);
+    }
+
+    [Fact]
+    public void A_new_link_begins_anew_and_what_is_on_its_way_stays_so()
+    {
+        _window.Add(300 * KiB);
+        _window.Begun(7, _now);
+        Rounds(3, roundTrip: 20_000);
+        _window.Restart();
+        Assert.Equal(Options.LinkWindow, _window.Size);
+        Assert.False(_window.IsFull);
+        _window.Add(212 * KiB);
+        Assert.True(_window.IsFull);
+        Assert.True(_window.HasReserve);
+        _window.Add(128 * KiB);
+        Assert.False(_window.HasReserve);
+        _window.Add(-640 * KiB);
+        Assert.Equal(0, _window.InFlight);
+    }
+
+    private void Rounds(int count, long roundTrip, int streams = 1)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            _window.Begun(++_sequence, _now);
+            if (streams > 0)
+                _window.Limited(streams);
+            _now += roundTrip;
+            _window.Acknowledged(_sequence, _now);
+            _window.Acknowledged(_sequence + 1, _now);
+        }
+    }
+}
