@@ -8,14 +8,14 @@ namespace Telepresence.Cli.Cluster;
 /// <param name="connector">What made the connection.</param>
 internal sealed class KubeWebSocket(WebSocket socket, WaitingStream stream, HttpMessageInvoker connector) : IDisposable
 {
-    // What a frame's header can take; then there is a byte of payload, so that a receive does not wait for ever.
+    // What a frame's header can take; behind it there is a byte of payload, so that a receive has something to give.
     private const int LongestHeader = 14;
 
     /// <summary>The WebSocket.</summary>
     internal WebSocket Socket => socket;
 
-    /// <summary>Whether a receive would give something without waiting.</summary>
-    internal bool HasMore => stream.Available > LongestHeader;
+    /// <summary>Whether a receive would give something without a system call.</summary>
+    internal bool HasMore => stream.Ahead > LongestHeader;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -9,19 +9,25 @@ namespace Telepresence.Cli.Cluster;
 /// <remarks>
 /// .NET's own asynchronous sockets hand each arrival from the thread that polls to one of the thread pool, which costs several context
 /// switches; a port-forward delivers in pieces of a few kilobytes, so that they become most of its cost (bench/NOTES.md). Nothing may be
-/// asynchronous on the socket before, because .NET then keeps it non-blocking for ever.
+/// asynchronous on the socket before, because .NET then keeps it non-blocking for ever. For the same reason it reads ahead: a WebSocket asks for
+/// the few bytes of a frame's header, then for its payload.
 /// </remarks>
 internal sealed class WaitingStream : Stream
 {
+    private const int AheadLength = 128 * 1024;
+
     private readonly Socket _socket;
+    private byte[] _ahead = [];
+    private int _aheadBegin;
+    private int _aheadEnd;
 
     private WaitingStream(Socket socket) => _socket = socket;
 
     /// <summary>Whether calls wait in the kernel; else they are made on another thread, and end when they are cancelled.</summary>
     internal bool WaitsItself { get; set; }
 
-    /// <summary>Bytes that can be read without waiting.</summary>
-    internal int Available => _socket.Available;
+    /// <summary>Bytes that have been read ahead.</summary>
+    internal int Ahead => _aheadEnd - _aheadBegin;
 
     /// <inheritdoc/>
     public override bool CanRead => true;
@@ -60,7 +66,14 @@ internal sealed class WaitingStream : Stream
     {
         try
         {
-            return _socket.Receive(buffer);
+            if (Ahead == 0 && (!WaitsItself || buffer.Length >= AheadLength))
+                return _socket.Receive(buffer);
+            if (Ahead == 0)
+                ReadAhead();
+            int count = Math.Min(buffer.Length, Ahead);
+            _ahead.AsSpan(_aheadBegin, count).CopyTo(buffer);
+            _aheadBegin += count;
+            return count;
         }
         catch (Exception fault) when (fault is SocketException or ObjectDisposedException)
         {
@@ -133,6 +146,14 @@ internal sealed class WaitingStream : Stream
         if (disposing)
             _socket.Dispose();
         base.Dispose(disposing);
+    }
+
+    private void ReadAhead()
+    {
+        if (_ahead.Length == 0)
+            _ahead = GC.AllocateUninitializedArray<byte>(AheadLength);
+        _aheadBegin = _aheadEnd = 0;
+        _aheadEnd = _socket.Receive(_ahead);
     }
 
     private async Task<int> ReadElsewhereAsync(Memory<byte> buffer, CancellationToken cancellation)
