@@ -196,7 +196,8 @@ public sealed unsafe class EventLoop : IDisposable
         return Libc.Errno == Libc.EINTR ? 0 : throw Libc.Failure("epoll_wait");
     }
 
-    // epoll_wait counts in milliseconds, too coarse for a retransmission on a memory link; a timerfd carries the exact deadline.
+    // epoll_wait counts in milliseconds, too coarse for a retransmission on a memory link; a timerfd carries the exact deadline. Deadlines move
+    // with every turn, mostly away: a timer that is set too early stays, because one turn for nothing now and then costs less than a call in each.
     private int Timeout()
     {
         long deadline = long.MaxValue;
@@ -208,7 +209,7 @@ public sealed unsafe class EventLoop : IDisposable
             return -1;
         if (deadline <= Clock)
             return 0;
-        if (deadline != _armedFor)
+        if (deadline < _armedFor)
             Arm(deadline);
         return -1;
     }
