@@ -26,7 +26,7 @@ internal static class BenchRun
 
         await using Lab lab = new(arguments.Text("scratch"));
         await Topology.BuildServerAsync(lab);
-        Paths all = new(lab, arguments.Has("baseline") ? arguments.Text("baseline") : null);
+        Paths all = new(lab, arguments.Has("baseline") ? arguments.Text("baseline") : null, measureStartUp: !arguments.Has("measures"));
         List<BenchPath> paths = [];
         foreach (string name in names)
         {
@@ -38,6 +38,13 @@ internal static class BenchRun
         NoteMemory(result, paths, "start");
         if (!arguments.Has("measures"))
             await MeasureStartUpAsync(lab, result);
+        foreach ((string measure, LoadResult figures) in all.StartUp)
+        {
+            Sample sample = new(StartUp.Path, measure, 1, 0, figures.Figures, null);
+            result.Samples.Add(sample);
+            Progress($"{measure}: {Describe(sample)}");
+        }
+
         foreach (BenchPath path in paths)
         {
             Progress($"verifying {path.Name}");
@@ -105,6 +112,9 @@ internal static class BenchRun
     // How long the connections take to open, and what each costs the relays' memory while nothing happens on it.
     private static async Task<LoadResult> IdleAsync(Lab lab, BenchPath path, int count)
     {
+        // What its start and the checks have left behind is given back, or the connections would live in it and seem to cost nothing.
+        if (!path.IsRaw)
+            await Task.Delay(CalmTime);
         double before = ProcessTable.Read().MegabytesOf(path.Relays);
         string[] command = Measure.Command(path, "idle", "--count", count.ToString(CultureInfo.InvariantCulture));
         Process load = lab.Start($"idle-{path.Name}", command, path.Environment);

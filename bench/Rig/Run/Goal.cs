@@ -39,6 +39,10 @@ internal sealed record Goal(string Title, double AtLeast, double Aim, int Decima
         new("upload through a port-forward ÷ bare WebSocket", 0.9, 0.98, 2, static run => run.Median("port-forward", "bulk-up", Speed) / run.Median("websocket", "bulk-up", Speed)),
         new("--version, ms", 80, 50, 0, static run => run.Median("program", "start-version", "milliseconds"), IsLimit: true),
         new("status, ms", 80, 50, 0, static run => run.Median("program", "start-status", "milliseconds"), IsLimit: true),
+        new("connect for the first time, a pod is made, s", 6, 4, 1, static run => run.Median("program", "start-connect-first", "seconds"), IsLimit: true),
+        new("connect again, a pod is made, s", 6, 4, 1, static run => run.Median("program", "start-connect", "seconds"), IsLimit: true),
+        new("--deployment NAME --run true, the pod is there, s", 1, 0.5, 2, static run => run.Median("program", "start-tree", "seconds"), IsLimit: true),
+        new("run -- true in a session, s", 0.5, 0.25, 2, static run => run.Median("program", "start-run", "seconds"), IsLimit: true),
     ];
 
     /// <summary>In a word.</summary>

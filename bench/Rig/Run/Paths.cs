@@ -2,12 +2,15 @@ using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography;
 
+using Telepresence.Rig.Load;
+
 namespace Telepresence.Rig.Run;
 
 /// <summary>Brings up the paths that are measured: the yardsticks and ourselves.</summary>
 /// <param name="lab">Where.</param>
 /// <param name="baseline">Another checkout, for the path of that name.</param>
-internal sealed class Paths(Lab lab, string? baseline)
+/// <param name="measureStartUp">Whether the practice cluster is to be used for that too, if it is brought up.</param>
+internal sealed class Paths(Lab lab, string? baseline, bool measureStartUp)
 {
     /// <summary>A path's number is added.</summary>
     internal const int FirstProxyPort = 7700;
@@ -20,6 +23,9 @@ internal sealed class Paths(Lab lab, string? baseline)
 
     private PracticePaths? _practice;
 
+    /// <summary>Seconds until the program is of use, by measure.</summary>
+    internal IReadOnlyList<(string Measure, LoadResult Result)> StartUp => _practice?.StartUp ?? [];
+
     /// <param name="name">Which; "baseline" is ourselves as built in another checkout.</param>
     /// <param name="number">Tells its namespace from the others'.</param>
     internal async Task<BenchPath> StartAsync(string name, int number)
@@ -28,7 +34,7 @@ internal sealed class Paths(Lab lab, string? baseline)
             return new BenchPath { Name = name, Namespace = Topology.Server, Dns = IPAddress.Parse(Topology.ServerAddress) };
         if (name is "port-forward" or "websocket")
         {
-            _practice ??= await PracticePaths.StartAsync(lab);
+            _practice ??= await PracticePaths.StartAsync(lab, measureStartUp);
             return name == "websocket" ? _practice.WebSocket() : _practice.PortForward();
         }
 

@@ -6,13 +6,14 @@ namespace Telepresence.Rig.Run;
 /// <summary>Other programs that carry TCP from here to there, as Debian packages them.</summary>
 internal static class Peers
 {
-    internal static readonly string[] Names = ["pasta", "slirp4netns", "ssh-D", "sshuttle"];
+    internal static readonly string[] Names = ["pasta", "slirp4netns", "ssh-D", "ssh-L", "sshuttle"];
 
     internal static Task<BenchPath> StartAsync(Lab lab, string name, string netns, string gateway) => name switch
     {
         "pasta" => StartPastaAsync(lab),
         "slirp4netns" => StartSlirpAsync(lab),
         "ssh-D" => StartSshAsync(lab, netns, gateway),
+        "ssh-L" => StartForwardsAsync(lab, netns, gateway),
         "sshuttle" => StartSshuttleAsync(lab, netns, gateway),
         _ => throw new ArgumentException($"There is no path named '{name}'; known are {string.Join(", ", Paths.Names)}."),
     };
@@ -58,6 +59,17 @@ internal static class Peers
             Environment = new Dictionary<string, string> { ["TORSOCKS_CONF_FILE"] = configuration, ["TORSOCKS_LOG_LEVEL"] = "1" },
             Relays = [server.Id, client.Id],
         };
+    }
+
+    // Ports that somebody has listed beforehand; nothing catches a program.
+    private static async Task<BenchPath> StartForwardsAsync(Lab lab, string netns, string gateway)
+    {
+        (Process server, string[] ssh) = await StartSshServerAsync(lab, "ssh-L", gateway, Ports.Ssh + 2);
+        int[] ports = [Ports.Bulk, Ports.Echo, Ports.Http];
+        Process client = lab.Start("ssh-L", Lab.In(netns,
+            [.. ssh, "-N", .. ports.SelectMany(static port => (string[])["-L", $"127.0.0.1:{port}:{Topology.ServerAddress}:{port}"]), gateway]));
+        await WaitForPortAsync(lab, netns, Ports.Http);
+        return new BenchPath { Name = "ssh-L", Namespace = netns, Target = IPAddress.Loopback.ToString(), IdleLimit = 1000, Relays = [server.Id, client.Id] };
     }
 
     private static async Task<BenchPath> StartSshuttleAsync(Lab lab, string netns, string gateway)

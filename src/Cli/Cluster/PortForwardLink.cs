@@ -23,6 +23,9 @@ internal sealed class PortForwardLink
     private const int PortPrefixLength = 2;
     private const int BufferLength = 128 * 1024, LeastRoom = 16 * 1024;
 
+    // A container runtime takes a message as a whole into memory that it makes larger step by step: more is slower there (bench/NOTES.md).
+    private const int MessageLength = 64 * 1024;
+
     private readonly KubeWebSocket _webSocket;
     private readonly Socket _inner;
     private readonly StringBuilder _error = new();
@@ -138,7 +141,7 @@ internal sealed class PortForwardLink
 
     private async Task<string> UpAsync(CancellationToken stop)
     {
-        byte[] buffer = new byte[BufferLength];
+        byte[] buffer = new byte[MessageLength];
         buffer[0] = DataChannel;
         try
         {
