@@ -104,7 +104,7 @@ internal struct LinkWindow
     private void EndRound(long time)
     {
         long shortest = Math.Min(_shortest, _shortestBefore);
-        long queue = Math.Max(_options.LinkQueue, Math.Max(Math.Min(4 * shortest, 5000), shortest / 4));
+        long queue = shortest < _options.NearLink ? _options.NearLinkQueue : Math.Max(_options.FarLinkQueue, shortest / 4);
         _best = Math.Min(_best, time);
         if (time < shortest + (queue / 2))
             Resize(Size * 2L);

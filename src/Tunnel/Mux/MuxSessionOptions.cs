@@ -57,8 +57,14 @@ public sealed record MuxSessionOptions
     /// <summary>Most of them.</summary>
     public int MaxLinkWindow { get; init; } = 32 * 1024 * 1024;
 
-    /// <summary>How long a frame should stand in the queues along the link when there is bulk. A quarter of the round trip if that is longer.</summary>
-    public long LinkQueue { get; init; } = 250;
+    /// <summary>A shortest round trip below this is that of a link on one machine; longer ones lead through other programs, or far away.</summary>
+    public long NearLink { get; init; } = 500;
+
+    /// <summary>How long a frame should stand in the queues along a near link when there is bulk.</summary>
+    public long NearLinkQueue { get; init; } = 250;
+
+    /// <summary>The same for other links, whose programs hand on more at once when more waits. A quarter of the round trip if that is longer.</summary>
+    public long FarLinkQueue { get; init; } = 10_000;
 
     /// <summary>Most streams open at once, both directions together; further ones are refused.</summary>
     public int MaxStreams { get; init; } = 16 * 1024;

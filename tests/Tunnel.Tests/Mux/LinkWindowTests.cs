@@ -7,7 +7,7 @@ public sealed class LinkWindowTests
     private const int KiB = 1024;
     private const long Second = 1_000_000;
 
-    private static readonly MuxSessionOptions Options = new() { Version = "1", LinkWindow = 512 * KiB, MinLinkWindow = 256 * KiB, MaxLinkWindow = 32 * KiB * KiB, LinkQueue = 250 };
+    private static readonly MuxSessionOptions Options = new() { Version = "1", LinkWindow = 512 * KiB, MinLinkWindow = 256 * KiB, MaxLinkWindow = 32 * KiB * KiB, NearLink = 500, NearLinkQueue = 250, FarLinkQueue = 10_000 };
 
     private LinkWindow _window = new(Options);
     private long _now = Second;
@@ -24,6 +24,7 @@ public sealed class LinkWindowTests
 
     [Theory]
     [InlineData(1_000_000_000, 200)]
+    [InlineData(100_000_000, 1_000)]
     [InlineData(100_000_000, 20_000)]
     [InlineData(50_000_000, 100_000)]
     public void It_settles_where_the_queue_is_as_long_as_it_should_be(long rate, long roundTrip)
@@ -31,7 +32,7 @@ public sealed class LinkWindowTests
         _window.Seen(roundTrip, _now);
         for (int i = 0; i < 100; i++)
             Rounds(1, Math.Max(roundTrip, _window.Size * Second / rate));
-        long queue = Math.Max(Options.LinkQueue, roundTrip / 4);
+        long queue = roundTrip < Options.NearLink ? Options.NearLinkQueue : Math.Max(Options.FarLinkQueue, roundTrip / 4);
         long wanted = rate * (roundTrip + queue) / Second;
         Assert.InRange(_window.Size, wanted * 9 / 10, wanted * 11 / 10);
     }
