@@ -11,13 +11,16 @@ namespace Telepresence.Tunnel.Mux;
 /// </code>
 /// </summary>
 /// <param name="Type">What the frame is.</param>
-/// <param name="Detail">OPEN: stream kind. REFUSE, RESET: code. Others: 0.</param>
+/// <param name="Detail">OPEN: stream kind. REFUSE, RESET: code. DATA, DATAGRAM: <see cref="AcknowledgeNow"/> or 0. Others: 0.</param>
 /// <param name="Length">Bytes of payload behind the header, at most 65,535.</param>
 /// <param name="Sequence">Sequence number of a sequenced frame; the next expected one in an ACK; else 0.</param>
 /// <param name="StreamId">The stream; 0 in link frames.</param>
 internal readonly record struct FrameHeader(FrameType Type, byte Detail, int Length, uint Sequence, uint StreamId)
 {
     internal const int Size = 12;
+
+    /// <summary>Detail of a DATA or DATAGRAM that asks for an acknowledgement (as the I bit of RFC 7053).</summary>
+    internal const byte AcknowledgeNow = 1;
 
     /// <summary>Longest target of an OPEN and longest info of an ACCEPT.</summary>
     internal const int MaxTarget = 1024;

@@ -24,6 +24,9 @@ public sealed partial class MuxSession
     private long _cursor;
     private int _partial;
 
+    // Bytes of data frames since one asked for an acknowledgement.
+    private int _bytesNotAsked;
+
     private bool _signalled;
     private bool _pingWanted;
     private bool _pongWanted;
@@ -155,6 +158,8 @@ public sealed partial class MuxSession
                 return;
             _log.RemoveNewest();
             _linkWindow.Add(-FrameHeader.Size - record.Length);
+            if (record.Detail == FrameHeader.AcknowledgeNow)
+                _bytesNotAsked = _linkWindow.Size / 4;
             stream.FramesKept--;
             if (stream.IsClosed)
             {
@@ -276,10 +281,23 @@ public sealed partial class MuxSession
             stream.SentOffset += record.Length;
         }
 
+        if (record.Length > 0 && AsksForAcknowledgement(FrameHeader.Size + record.Length))
+            record.Detail = FrameHeader.AcknowledgeNow;
         StreamScheduler.Charge(stream, FrameHeader.Size + record.Length);
         _linkWindow.Add(FrameHeader.Size + record.Length);
         stream.FramesKept++;
         _log.Append() = record;
+        return true;
+    }
+
+    /// <summary>Each quarter of the link's window asks: more often would be work at every program along the link, more seldom would
+    /// leave the window full when the peer has long had everything.</summary>
+    private bool AsksForAcknowledgement(int bytes)
+    {
+        _bytesNotAsked += bytes;
+        if (_bytesNotAsked < _linkWindow.Size / 4)
+            return false;
+        _bytesNotAsked = 0;
         return true;
     }
 

@@ -88,7 +88,8 @@ public sealed partial class MuxSession
         _unacknowledgedFrames++;
         if (_ackDue == long.MaxValue)
             _ackDue = now + Options.AckDelay;
-        if (_unacknowledgedBytes >= Options.AckBytes || _unacknowledgedFrames >= Options.MaxUnacknowledgedFrames / 256)
+        bool asked = _frame.Detail == FrameHeader.AcknowledgeNow && _frame.Type is FrameType.Data or FrameType.Datagram;
+        if (asked || _unacknowledgedBytes >= Options.AckBytes || _unacknowledgedFrames >= Options.MaxUnacknowledgedFrames / 256)
             _ackNow = true;
     }
 

@@ -81,8 +81,8 @@ public sealed record MuxSessionOptions
     /// <summary>Longest delay of an acknowledgement.</summary>
     public long AckDelay { get; init; } = 20_000;
 
-    /// <summary>Received bytes after which an acknowledgement goes out at once.</summary>
-    public int AckBytes { get; init; } = 128 * 1024;
+    /// <summary>Received bytes after which an acknowledgement goes out although the peer has not asked for it.</summary>
+    public int AckBytes { get; init; } = 1024 * 1024;
 
     /// <summary>Time between pings.</summary>
     public long PingInterval { get; init; } = 3_000_000;

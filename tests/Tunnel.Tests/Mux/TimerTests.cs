@@ -1,3 +1,4 @@
+using Telepresence.Tunnel.Buffers;
 using Telepresence.Tunnel.Mux;
 
 namespace Telepresence.Tunnel.Tests.Mux;
@@ -58,6 +59,42 @@ public sealed class TimerTests
         Assert.Equal("no link for 60 seconds", pair.Client.EndReason);
         Assert.Equal(SessionState.Ended, pair.Server.State);
         Assert.Equal("reset SessionEnded", stream.Events[^1]);
+    }
+
+    [Fact]
+    public void Bulk_asks_for_an_acknowledgement_four_times_per_window_and_gets_it_at_once()
+    {
+        SessionPair pair = SessionPair.Connected();
+        RecordingStream client = pair.Open();
+        pair.Run(1000);
+        RecordingStream server = pair.ServerEnd.Opened[0];
+        var up = new FrameTap();
+        int quarter = pair.Client.LinkWindowSize / 4, sent = 0;
+        Span<IoVector> vectors = stackalloc IoVector[64];
+        while (sent < 3 * quarter)
+        {
+            int count = Math.Min(client.Stream.SendSpace, 50_000);
+            client.Stream.Write(new byte[count], pair.Now);
+            sent += count;
+            int filled = pair.Client.Gather(vectors, 65_536, pair.Now);
+            int length = 0;
+            foreach (IoVector vector in vectors[..filled])
+            {
+                up.Feed(vector.Span);
+                pair.Server.Receive(vector.Span, pair.Now);
+                length += (int)vector.Length;
+            }
+
+            pair.Client.Sent(length, pair.Now);
+        }
+
+        Assert.Equal(sent, server.Received.Count);
+        long[] asked = [.. up.Frames.Where(frame => frame.Header is { Type: FrameType.Data, Detail: FrameHeader.AcknowledgeNow }).Select(frame => frame.Position)];
+        Assert.InRange(asked.Length, 2, 3);
+        Assert.InRange(asked[1] - asked[0], quarter - 50_100, quarter + 50_100);
+        Assert.True(pair.Server.HasOutput);
+        pair.Move();
+        Assert.Equal(0, client.Stream.Unacknowledged);
     }
 
     [Fact]
