@@ -64,7 +64,7 @@ public sealed class TimerTests
     [Fact]
     public void Bulk_asks_for_an_acknowledgement_four_times_per_window_and_gets_it_at_once()
     {
-        SessionPair pair = SessionPair.Connected();
+        SessionPair pair = SessionPair.Connected(new MuxSessionOptions { Version = "1", InitialWindow = 1 << 20 });
         RecordingStream client = pair.Open();
         pair.Run(1000);
         RecordingStream server = pair.ServerEnd.Opened[0];
