@@ -58,7 +58,7 @@ public sealed record MuxSessionOptions
     public int MaxLinkWindow { get; init; } = 32 * 1024 * 1024;
 
     /// <summary>A shortest round trip below this is that of a link on one machine; longer ones lead through other programs, or far away.</summary>
-    public long NearLink { get; init; } = 500;
+    public long NearLink { get; init; } = 200;
 
     /// <summary>How long a frame should stand in the queues along a near link when there is bulk.</summary>
     public long NearLinkQueue { get; init; } = 250;

@@ -56,7 +56,7 @@ public sealed class MuxStream
     /// <summary>Whether the stream is over in both directions; every method is then without effect.</summary>
     public bool IsClosed { get; internal set; }
 
-    /// <summary>How many bytes should be written now: the peer's credit, within this side's memory. When either leaves less than there
+    /// <summary>How many bytes should be written now: the peer's credit, within this side's memory and what keeps the link busy. When these leave less than there
     /// could be, <see cref="IMuxStreamHandler.OnSendSpace"/> follows as soon as there is more.</summary>
     /// <remarks>All streams share the memory, so what was promised to one may be used up by others before it writes. The promise holds:
     /// see <see cref="Write"/>.</remarks>
