@@ -73,6 +73,8 @@ internal sealed unsafe class SocketRelay : IMuxStreamHandler, IReadyHandler
             ReadSocket(now);
         else if ((readiness & (Readiness.HangUp | Readiness.Error)) != 0)
             Unwatch();
+        else
+            Watch(); // What should be queued has become less: the socket is not listened to until there is space again.
     }
 
     /// <inheritdoc/>

@@ -11,6 +11,8 @@ namespace Telepresence.Tunnel.Mux;
 /// as long as it should be (the rule of FAST TCP, one step: size × (shortest + wanted queue) / time).</para>
 /// <para>A process that did not get its turn looks like a queue. So it is the best of several rounds that shrinks the window, and never below
 /// a floor. This is no congestion control: below is TCP, which has its own.</para>
+/// <para>A queue that never empties would in time be taken for the way itself. So twice a minute the window goes to its floor for a moment (as BBR's
+/// ProbeRTT does), and the shortest time is seen anew.</para>
 /// </remarks>
 internal struct LinkWindow
 {
@@ -31,6 +33,10 @@ internal struct LinkWindow
     private long _shortest = long.MaxValue;
     private long _shortestBefore = long.MaxValue;
     private long _historyUntil = long.MinValue;
+    private bool _drain;
+
+    // Of the whole link: what is near stays so.
+    private long _nearest = long.MaxValue;
 
     internal LinkWindow(MuxSessionOptions options)
     {
@@ -55,7 +61,8 @@ internal struct LinkWindow
     {
         Size = _options.LinkWindow;
         _timed = -1;
-        _shortest = _shortestBefore = long.MaxValue;
+        _shortest = _shortestBefore = _nearest = long.MaxValue;
+        _drain = false;
         _historyUntil = long.MinValue;
         BeginRounds();
     }
@@ -94,17 +101,26 @@ internal struct LinkWindow
         if (now >= _historyUntil)
         {
             _shortestBefore = _shortest;
+            _drain = _shortest != long.MaxValue;
             _shortest = long.MaxValue;
             _historyUntil = now + HistoryPart;
         }
 
         _shortest = Math.Min(_shortest, time);
+        _nearest = Math.Min(_nearest, time);
     }
 
     private void EndRound(long time)
     {
+        if (_drain)
+        {
+            _drain = false;
+            Resize(0);
+            return;
+        }
+
         long shortest = Math.Min(_shortest, _shortestBefore);
-        long queue = shortest < _options.NearLink ? _options.NearLinkQueue : Math.Max(_options.FarLinkQueue, shortest / 4);
+        long queue = _nearest < _options.NearLink ? _options.NearLinkQueue : Math.Max(_options.FarLinkQueue, shortest / 4);
         _best = Math.Min(_best, time);
         if (time < shortest + (queue / 2))
             Resize(Size * 2L);

@@ -160,6 +160,8 @@ public sealed partial class MuxSession
             _linkWindow.Add(-FrameHeader.Size - record.Length);
             if (record.Detail == FrameHeader.AcknowledgeNow)
                 _bytesNotAsked = _linkWindow.Size / 4;
+            else if (record.Length > 0)
+                _bytesNotAsked = Math.Max(0, _bytesNotAsked - FrameHeader.Size - record.Length);
             stream.FramesKept--;
             if (stream.IsClosed)
             {
@@ -249,7 +251,7 @@ public sealed partial class MuxSession
 
     private bool NumberDataFrame(int room)
     {
-        if (!HasData || _scheduler.Next() is not { } stream || (_linkWindow.IsFull && !stream.IsFresh))
+        if (!HasData || _scheduler.Next() is not { } stream || (_linkWindow.IsFull && !_scheduler.StandsAsFresh(stream)))
         {
             if (_linkWindow.IsFull)
                 _linkWindow.Limited(_scheduler.Count);

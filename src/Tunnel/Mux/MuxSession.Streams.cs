@@ -5,6 +5,10 @@ namespace Telepresence.Tunnel.Mux;
 // What streams ask of their session, and how a stream ends.
 public sealed partial class MuxSession
 {
+    // Promises that rest are no memory until they are used; a peer that uses all of them at once must not find more than so many times the memory.
+    private const int MostPromisedToResting = 3;
+
+    private long _promisedToResting;
     private MuxStream? _creditFirst;
     private MuxStream? _creditLast;
 
@@ -52,6 +56,10 @@ public sealed partial class MuxSession
     {
         if (!stream.Window.Consume(bytes) || stream.EndReceived)
             return;
+
+        // Only once the old limit is near is credit due again.
+        if (stream.Window.Resting > 0)
+            ForgetPromise(stream);
         if (stream.Window.WantsGrowth(_roundTrip.Shortest, Options.MaxWindow, now))
             GrowWindow(stream, now);
         stream.Window.Update(now);
@@ -92,12 +100,14 @@ public sealed partial class MuxSession
     private void GrowWindow(MuxStream stream, long now)
     {
         int wanted = Math.Min(stream.Window.Size * 2, Options.MaxWindow);
-        long more = Reserved(wanted) - Reserved(stream.Window.Size);
-        if (_windowsReserved + more > Options.MaxReceiveMemory)
+        if (!Fits(stream, wanted))
             TakeWindowsOfResting(now);
-        if (_windowsReserved + more <= Options.MaxReceiveMemory)
+        if (Fits(stream, wanted))
             Resize(stream, wanted);
     }
+
+    private bool Fits(MuxStream stream, int window) =>
+        _windowsReserved - Reserved(stream.Window.Size) + Reserved(window) <= Options.MaxReceiveMemory;
 
     /// <summary>Looks at all streams, so not more often than one of them can come to rest.</summary>
     private void TakeWindowsOfResting(long now)
@@ -107,9 +117,20 @@ public sealed partial class MuxSession
         _restedAt = now;
         foreach (MuxStream stream in _streams.Values)
         {
-            if (Reserved(stream.Window.Size) > 0 && stream.Window.HasRested(Options.WindowRest, now))
-                Resize(stream, Options.EarlyWindow);
+            long promised = Reserved(stream.Window.Size);
+            if (promised == 0 || !stream.Window.HasRested(Options.WindowRest, now) || _promisedToResting + promised > MostPromisedToResting * Options.MaxReceiveMemory)
+                continue;
+            Resize(stream, Options.EarlyWindow);
+            stream.Window.Resting += promised;
+            _promisedToResting += promised;
         }
+    }
+
+    /// <summary>What a stream was promised before it rested has been used up, or it is gone.</summary>
+    private void ForgetPromise(MuxStream stream)
+    {
+        _promisedToResting -= stream.Window.Resting;
+        stream.Window.Resting = 0;
     }
 
     private void Resize(MuxStream stream, int window)
@@ -141,6 +162,7 @@ public sealed partial class MuxSession
         stream.SentOffset = stream.Queue.Tail;
         _streams.Remove(stream.Id);
         _windowsReserved -= Reserved(stream.Window.Size);
+        ForgetPromise(stream);
         if (!stream.OpenedHere && !stream.IsAccepted)
             _pendingOpens--;
         if (stream.FramesKept == 0)
@@ -165,6 +187,7 @@ public sealed partial class MuxSession
     /// <summary>The peer will never ask again for frames before <paramref name="upTo"/>.</summary>
     private void Acknowledged(long upTo, long now)
     {
+        _linkWindow.Acknowledged(upTo, now);
         while (_log.First < upTo)
         {
             FrameRecord record = _log[_log.First];
@@ -191,7 +214,6 @@ public sealed partial class MuxSession
             }
         }
 
-        _linkWindow.Acknowledged(upTo, now);
         if (!_memoryWasShort || SendMemory < Options.MaxSendMemory / 8)
             return;
         _memoryWasShort = false;

@@ -26,7 +26,7 @@ public sealed record MuxSessionOptions
     public int MaxWindow { get; init; } = 8 * 1024 * 1024;
 
     /// <summary>Sum of what receive windows have beyond <see cref="EarlyWindow"/>. A stream that has rested for <see cref="WindowRest"/> does
-    /// not count; since a promise cannot be taken back, it may still use its old one once.</summary>
+    /// not count; since a promise cannot be taken back, it may still use its old one once, and all such promises together are three times this at most.</summary>
     public long MaxReceiveMemory { get; init; } = 64L * 1024 * 1024;
 
     /// <summary>How long nothing must have come on a stream before another one that needs its window may have it.</summary>

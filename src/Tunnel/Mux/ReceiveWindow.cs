@@ -32,6 +32,9 @@ internal struct ReceiveWindow
     /// <summary>The offset up to which the peer may send, as last decided.</summary>
     internal long Limit { get; private set; }
 
+    /// <summary>Bytes promised beyond the window when it was taken from the stream, which it may still use.</summary>
+    internal long Resting { get; set; }
+
     /// <summary>The window in bytes.</summary>
     internal int Size { get; private set; }
 

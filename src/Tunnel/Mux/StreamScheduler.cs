@@ -26,6 +26,9 @@ internal sealed class StreamScheduler(int quantum)
     /// <summary>Whether a stream waits that was quiet.</summary>
     internal bool HasFresh => _fresh.Count > 0;
 
+    /// <summary>Whether <paramref name="stream"/> is one of them.</summary>
+    internal bool StandsAsFresh(MuxStream stream) => stream.Queued == _fresh;
+
     /// <summary>Puts a stream that has something to send into the lists, unless it stands there already.</summary>
     internal void Activate(MuxStream stream)
     {

@@ -69,6 +69,10 @@ internal static class Wire
     {
         Span<IoVector> vectors = stackalloc IoVector[64];
         int filled = session.Gather(vectors, gather, now);
+
+        // A loop that is told of output turns at once: were it told so again for nothing, it would turn for ever.
+        if (filled == 0)
+            Assert.False(session.HasOutput);
         byte[] bytes = new byte[Math.Min(max, Total(vectors[..filled]))];
         int moved = 0;
         for (int i = 0; moved < bytes.Length; i++)

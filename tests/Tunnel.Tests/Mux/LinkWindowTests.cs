@@ -82,6 +82,23 @@ public sealed class LinkWindowTests
         Assert.InRange(_window.Size, 4 * Options.MinLinkWindow, Options.MaxLinkWindow);
     }
 
+    [Theory]
+    [InlineData(10_000_000, 20_000)]
+    [InlineData(1_000_000_000, 50)]
+    public void Bulk_that_never_pauses_does_not_make_its_own_queue_the_measure(long rate, long roundTrip)
+    {
+        _window.Seen(roundTrip, _now);
+        long most = 0;
+        for (long end = _now + (600 * Second); _now < end;)
+        {
+            Rounds(1, roundTrip + (_window.Size * Second / rate));
+            most = Math.Max(most, _window.Size);
+        }
+
+        long queue = roundTrip < Options.NearLink ? Options.NearLinkQueue : Options.FarLinkQueue;
+        Assert.InRange(most, Options.MinLinkWindow, 3 * Math.Max(Options.MinLinkWindow, rate * (roundTrip + queue) / Second));
+    }
+
     [Fact]
     public void A_new_link_begins_anew_and_what_is_on_its_way_stays_so()
     {

@@ -53,6 +53,8 @@ public sealed class LossyLinkTests
                 EarlyWindow = _random.Next(1, 3000),
                 InitialWindow = _random.Next(1000, 20_000),
                 WindowRest = _random.Next(1, 2_000_000),
+                LinkWindow = _random.Next(1000, 30_000),
+                MinLinkWindow = _random.Next(500, 10_000),
                 MaxWindow = _random.Next(20_000, 100_000),
                 MaxReceiveMemory = _random.Next(10_000, 200_000),
                 MaxSendMemory = _random.Next(70_000, 300_000),
