@@ -49,7 +49,7 @@ public sealed partial class NetworkStack
         Pool = pool;
         _output = output;
         _handler = handler;
-        Budget = new WindowBudget(options.EffectiveWindowBudget, options.InitialReceiveWindow);
+        Budget = new WindowBudget(options.EffectiveWindowBudget, options.UncountedWindow);
         TimeWait = new TimeWaitTable(options.MaxTimeWait, options.TimeWait);
         _reassembler = new Reassembler(options.MaxReassemblies, options.ReassemblyTimeout, Counters);
         // The smallest scale in which the largest window can be said.

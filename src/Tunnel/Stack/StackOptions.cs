@@ -17,7 +17,7 @@ public sealed record StackOptions
     /// <summary>Largest window advertised per connection. 256 KiB to 1 MiB keeps what is in flight in the cache and the queue short.</summary>
     public int MaxReceiveWindow { get; init; } = 512 * 1024;
 
-    /// <summary>Window a connection starts with; it doubles while it is being used up. It is also what is granted when the common budget is spent.</summary>
+    /// <summary>Window a connection starts with; it doubles while it is being used up. It is also what is granted when the common budget is spent, unless the queue is short.</summary>
     public int InitialReceiveWindow { get; init; } = 64 * 1024;
 
     /// <summary>
@@ -73,6 +73,9 @@ public sealed record StackOptions
 
     /// <summary>How long fragments wait for their rest.</summary>
     public long ReassemblyTimeout { get; init; } = 15 * Second;
+
+    /// <summary>What a connection may be promised without being counted: the first window, unless the queue is so short that a few of them would fill it.</summary>
+    internal int UncountedWindow => (int)Math.Min(InitialReceiveWindow, EffectiveWindowBudget / 16);
 
     /// <summary>Half of what the device's queue holds if every packet is full: the other half is for small packets, ACKs and datagrams.</summary>
     internal long EffectiveWindowBudget =>

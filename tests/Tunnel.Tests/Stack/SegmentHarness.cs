@@ -47,6 +47,14 @@ internal sealed class SegmentHarness : IPacketOutput, IFlowHandler, ITcpHandler
     public List<byte[]> Frames { get; } = [];
     public uint SequenceOfFirstByte => _initial + 1;
 
+    /// <summary>Goes on with a connection that was opened before the last one.</summary>
+    public void ReturnTo(ushort port, uint sequenceOfFirstByte)
+    {
+        SourcePort = port;
+        _initial = sequenceOfFirstByte - 1;
+    }
+
+
     public static SegmentHarness Established(StackOptions? options = null, int window = 65_535, byte[]? handshake = null)
     {
         var harness = new SegmentHarness(options);
