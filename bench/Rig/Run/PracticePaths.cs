@@ -139,16 +139,15 @@ internal sealed class PracticePaths
 
     private async Task ConnectAsync()
     {
-        Dictionary<string, string> environment = _environment;
-        await _lab.RunAsync(Connect, Patience, environment);
-        _pod = $"{Namespace}/" + (await _lab.RunAsync([.. OnLaptop, "kubectl", "get", "pods", "-l", ProxyLabel, "-o", "jsonpath={.items[0].metadata.name}"], null, environment)).Trim();
+        await _lab.RunAsync(Connect, Patience, _environment);
+        _pod = $"{Namespace}/" + (await _lab.RunAsync([.. OnLaptop, "kubectl", "get", "pods", "-l", ProxyLabel, "-o", "jsonpath={.items[0].metadata.name}"], null, _environment)).Trim();
 
         // Other paths have proxies too; this one runs from the image.
         int proxy = (await PidsAsync(_lab, "/opt/telepresence/telepresence-proxy"))[0];
         _relays = [.. await PidsAsync(_lab, "telepresence", "daemon"), .. await PidsAsync(_lab, "kubectl", "proxy"), proxy];
         await StartServersAsync(_lab, "pod", proxy);
         _kubectl = _lab.PathOf("kubectl.sock");
-        _bareKubectl = _lab.Start("kubectl", [.. OnLaptop, "kubectl", "proxy", "--unix-socket", _kubectl, "--reject-paths="], environment).Id;
+        _bareKubectl = _lab.Start("kubectl", [.. OnLaptop, "kubectl", "proxy", "--unix-socket", _kubectl, "--reject-paths="], _environment).Id;
         await _lab.RunAsync(["sh", "-c", $"for i in $(seq 100); do [ -S {_kubectl} ] && exit 0; sleep 0.1; done; exit 1"]);
     }
 
