@@ -61,6 +61,28 @@ public sealed class AgentTests(Cluster cluster)
     }
 
     [Fact]
+    public async Task A_port_that_passes_to_another_user_is_shut()
+    {
+        using AgentClient client = new(cluster.Method);
+        IPEndPoint standIn = client.MapUdp("10.99.0.1", ClusterServers.EchoPort);
+        const string Script = """
+            import socket, sys
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.bind(("127.0.0.1", int(sys.argv[3])))
+            s.connect((sys.argv[1], int(sys.argv[2])))
+            s.settimeout(1)
+            s.send(b"hello")
+            try: print(s.getsockname()[1], s.recv(100).decode())
+            except TimeoutError: print("nothing")
+            """;
+        string[] target = [standIn.Address.ToString(), $"{standIn.Port}"];
+        string[] own = (await Shell.MustAsync(["/usr/bin/python3", "-c", Script, .. target, "0"])).Split();
+        Assert.Equal("echo:hello", own[1]);
+        Assert.Equal("nothing\n", await Shell.MustAsync(["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c", Script, .. target, own[0]]));
+        Assert.Equal($"{own[0]} echo:hello\n", await Shell.MustAsync(["/usr/bin/python3", "-c", Script, .. target, own[0]]));
+    }
+
+    [Fact]
     public void Exceptions_are_left_alone()
     {
         using AgentClient client = new(cluster.Method);

@@ -8,7 +8,7 @@ namespace Telepresence.Cli.Tests.Machine;
 public sealed class MachineNetworkTests : IDisposable
 {
     // The kernel gives interfaces their link-local addresses when it gets to it.
-    private const string State = "ip -br link; ip -br address | sed 's, *fe80:[^ ]*,,'; ip route show table all; ip -6 route show table all | grep -v fe80: ; ip rule; ip -6 rule";
+    private const string State = "ip -br link; ip -br address | sed 's, *fe80:[^ ]*,,'; ip -4 route show table all; ip -6 route show table all | grep -v fe80: ; ip rule; ip -6 rule";
 
     private readonly HostNamespace _host = new();
 

@@ -11,7 +11,8 @@ namespace Telepresence.Cli.Launch.Preload;
 /// </summary>
 /// <remarks>
 /// <para>Every user of the machine can reach a loopback address, so only datagrams of sockets of users who were told of it over the
-/// agent's own socket, which the file system protects, are carried on (<see cref="SocketOwner"/>).</para>
+/// agent's own socket, which the file system protects, are carried on (<see cref="SocketOwner"/>). A port changes hands without a sign, so
+/// that is asked again for every batch of a flow that has been going on, too.</para>
 /// <para>When the far side says that nobody listens there, the socket is closed for a second: the local kernel then tells it to whoever sends
 /// again, as it would have been told by the far side's.</para>
 /// </remarks>
@@ -32,6 +33,7 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     private readonly Dictionary<ushort, long> _senders = [];
     private FileDescriptor? _socket;
     private long _reopenAt = long.MaxValue;
+    private long _batch;
     private bool _disposed;
 
     private UdpStandIn(TargetAddress real, NetAddress address, FileDescriptor socket, StandInScope scope)
@@ -54,15 +56,14 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     internal void Admit(uint user, ushort port, long now)
     {
         _users.Add(user);
-        if (_senders.Count >= MaxFlows)
-            _senders.Clear();
         if (port != 0)
-            _senders[port] = now + SenderLease;
+            Lease(port, now);
     }
 
     /// <inheritdoc/>
     public void OnReady(Readiness readiness, long now)
     {
+        _batch++;
         for (int i = 0; i < DatagramsPerReady && _socket is not null; i++)
         {
             SocketAddress from = default;
@@ -123,9 +124,16 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     {
         (NetAddress, ushort) key = (from.Address, from.Port);
         LastUse = now;
-        if (!_flows.TryGetValue(key, out Flow? flow))
+        bool isKnown = _flows.TryGetValue(key, out Flow? flow);
+        if (flow?.AdmittedIn != _batch && !IsAdmitted(from, now))
         {
-            if (Scope.Session is not { } session || !IsAdmitted(from, now))
+            flow?.End(now);
+            return null;
+        }
+
+        if (!isKnown)
+        {
+            if (Scope.Session is not { } session)
                 return null;
             if (_flows.Count >= MaxFlows)
                 _byIdleness.First!.Value.End(now);
@@ -139,13 +147,28 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
             Scope.PollAt(now + IdleTimeout);
         }
 
+        flow!.AdmittedIn = _batch;
         flow.Touch(now);
         return flow;
     }
 
-    private bool IsAdmitted(SocketAddress from, long now) => SocketOwner.Find(from.Address, from.Port, Address, Port) is { } owner
-        ? _users.Contains(owner)
-        : _senders.TryGetValue(from.Port, out long until) && now < until;
+    private bool IsAdmitted(SocketAddress from, long now)
+    {
+        if (SocketOwner.Find(from.Address, from.Port, Address, Port) is not { } owner)
+            return _senders.TryGetValue(from.Port, out long until) && now < until;
+        if (_users.Contains(owner))
+            Lease(from.Port, now);
+        else
+            _senders.Remove(from.Port);
+        return _users.Contains(owner);
+    }
+
+    private void Lease(ushort port, long now)
+    {
+        if (_senders.Count >= MaxFlows)
+            _senders.Clear();
+        _senders[port] = now + SenderLease;
+    }
 
     private void Refused(long now)
     {
@@ -169,6 +192,9 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
         internal LinkedListNode<Flow> Node { get; }
 
         internal MuxStream? Stream { get; set; }
+
+        /// <summary>The batch of datagrams in which the sender was asked for last.</summary>
+        internal long AdmittedIn { get; set; }
 
         internal long LastUse { get; private set; }
 
