@@ -8,17 +8,17 @@ namespace Telepresence.Tunnel.Mux;
 /// <para>What carries a link (sockets, kubectl, an API server) takes megabytes without asking, and whatever stands in there can no longer
 /// be overtaken. So the sender compares the time until a frame is acknowledged with the shortest such time: the difference is
 /// queue. While it holds the sender back, the window doubles as long as there is hardly any, and otherwise goes to where the queue would be
-/// as long as it should be (the rule of FAST TCP, one step: size × (shortest + wanted queue) / time).</para>
+/// as long as it should be (the rule of FAST TCP, one step: size × (shortest + wanted queue) / time, no more than twofold).</para>
 /// <para>A process that did not get its turn looks like a queue. So it is the best of several rounds that shrinks the window, and never below
 /// a floor. This is no congestion control: below is TCP, which has its own.</para>
 /// <para>A queue that never empties would in time be taken for the way itself. So twice a minute the window goes to its floor for a moment (as BBR's
-/// ProbeRTT does), and the shortest time is seen anew.</para>
+/// ProbeRTT does), and the shortest time is seen anew; for the first time two seconds after a link has begun, which may have been with bulk.</para>
 /// </remarks>
 internal struct LinkWindow
 {
     private const int RoundsBeforeShrinking = 4;
     private const int MostCounted = 16;
-    private const long HistoryPart = 30_000_000;
+    private const long HistoryPart = 30_000_000, FirstHistoryPart = 2_000_000;
 
     private readonly MuxSessionOptions _options;
 
@@ -34,6 +34,12 @@ internal struct LinkWindow
     private long _shortestBefore = long.MaxValue;
     private long _historyUntil = long.MinValue;
     private bool _drain;
+
+    // What the window was before it was drained; 0: it is not.
+    private int _drainedFrom;
+
+    // The first frame of a window that was opened at a stroke has nothing in front of it and tells nothing.
+    private bool _isFilling;
 
     // Of the whole link: what is near stays so.
     private long _nearest = long.MaxValue;
@@ -62,7 +68,8 @@ internal struct LinkWindow
         Size = _options.LinkWindow;
         _timed = -1;
         _shortest = _shortestBefore = _nearest = long.MaxValue;
-        _drain = false;
+        _drain = _isFilling = false;
+        _drainedFrom = 0;
         _historyUntil = long.MinValue;
         BeginRounds();
     }
@@ -103,7 +110,7 @@ internal struct LinkWindow
             _shortestBefore = _shortest;
             _drain = _shortest != long.MaxValue;
             _shortest = long.MaxValue;
-            _historyUntil = now + HistoryPart;
+            _historyUntil = now + (_drain ? HistoryPart : FirstHistoryPart);
         }
 
         _shortest = Math.Min(_shortest, time);
@@ -112,9 +119,24 @@ internal struct LinkWindow
 
     private void EndRound(long time)
     {
+        if (_isFilling)
+        {
+            _isFilling = false;
+            return;
+        }
+
+        if (_drainedFrom > 0)
+        {
+            Resize(_drainedFrom);
+            _drainedFrom = 0;
+            _isFilling = true;
+            return;
+        }
+
         if (_drain)
         {
             _drain = false;
+            _drainedFrom = Size;
             Resize(0);
             return;
         }
@@ -122,10 +144,10 @@ internal struct LinkWindow
         long shortest = Math.Min(_shortest, _shortestBefore);
         long queue = _nearest < _options.NearLink ? _options.NearLinkQueue : Math.Max(_options.FarLinkQueue, shortest / 4);
         _best = Math.Min(_best, time);
-        if (time < shortest + (queue / 2))
+        if (time < shortest + (queue / 4))
             Resize(Size * 2L);
-        else if (++_rounds >= RoundsBeforeShrinking)
-            Resize(Math.Max(Size / 2, (long)(Size * ((double)(shortest + queue) / _best))));
+        else if (time < shortest + (queue / 2) || ++_rounds >= RoundsBeforeShrinking)
+            Resize((long)(Size * Math.Clamp((double)(shortest + queue) / _best, 0.5, 2)));
     }
 
     private void Resize(long size)

@@ -3,6 +3,9 @@ namespace Telepresence.Tunnel.Mux;
 // Everything that happens because time passes.
 public sealed partial class MuxSession
 {
+    // A new link is pinged so often in a row: what runs for the first time is slow, and one slow answer would pass for a long way.
+    private const int FirstPings = 5;
+
     private RoundTripMeter _roundTrip;
     private long _lastReceived;
     private long _linkUpAt;
@@ -81,6 +84,8 @@ public sealed partial class MuxSession
         _linkWindow.Seen(_roundTrip.Last, now);
         _pingOut = false;
         _nextPing = now + Options.PingInterval;
+        if (_roundTrip.Count < FirstPings)
+            WantPing(now);
     }
 
     private void OweAcknowledgement(long now)

@@ -5,7 +5,9 @@ namespace Telepresence.Tunnel.Mux;
 internal struct RoundTripMeter
 {
     private long[]? _samples;
-    private int _count;
+
+    /// <summary>Round trips measured on this link.</summary>
+    internal int Count { get; private set; }
 
     internal long Last { get; private set; }
 
@@ -15,12 +17,12 @@ internal struct RoundTripMeter
     {
         _samples ??= new long[8];
         Last = Math.Max(1, sample);
-        _samples[_count++ % _samples.Length] = Last;
+        _samples[Count++ % _samples.Length] = Last;
         Shortest = Last;
-        for (int i = 0; i < Math.Min(_count, _samples.Length); i++)
+        for (int i = 0; i < Math.Min(Count, _samples.Length); i++)
             Shortest = Math.Min(Shortest, _samples[i]);
     }
 
     /// <summary>Forgets what was measured on another link.</summary>
-    internal void Restart() => _count = 0;
+    internal void Restart() => Count = 0;
 }

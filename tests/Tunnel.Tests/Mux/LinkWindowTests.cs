@@ -73,12 +73,12 @@ public sealed class LinkWindowTests
     public void A_way_that_has_become_longer_is_learnt()
     {
         Rounds(4, roundTrip: 1_000);
-        Rounds(20, roundTrip: 200_000);
+        Rounds(24, roundTrip: 200_000);
         Assert.Equal(Options.MinLinkWindow, _window.Size);
         _now += 61 * Second;
         Rounds(1, roundTrip: 200_000);
         _now += 31 * Second;
-        Rounds(4, roundTrip: 200_000);
+        Rounds(8, roundTrip: 200_000);
         Assert.InRange(_window.Size, 4 * Options.MinLinkWindow, Options.MaxLinkWindow);
     }
 
@@ -97,6 +97,16 @@ public sealed class LinkWindowTests
 
         long queue = roundTrip < Options.NearLink ? Options.NearLinkQueue : Options.FarLinkQueue;
         Assert.InRange(most, Options.MinLinkWindow, 3 * Math.Max(Options.MinLinkWindow, rate * (roundTrip + queue) / Second));
+    }
+
+    [Fact]
+    public void A_slow_first_answer_is_corrected_when_the_window_is_drained_two_seconds_later()
+    {
+        const long Rate = 1_000_000_000;
+        _window.Seen(2_800, _now);
+        for (long end = _now + (4 * Second); _now < end;)
+            Rounds(1, 50 + (_window.Size * Second / Rate));
+        Assert.InRange(_window.Size, Options.MinLinkWindow, 2 * Options.MinLinkWindow);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed class TimerTests
         var pair = new SessionPair { NewPipe = () => new FakePipe { Delay = 25_000 } };
         pair.Connect();
         pair.Run(20 * Second);
-        Assert.InRange(pair.Client.Counters.Pongs, 6, 8);
+        Assert.InRange(pair.Client.Counters.Pongs, 10, 12);
         Assert.InRange(pair.Client.LastRoundTrip, 50_000, 51_000);
         Assert.Equal(SessionState.Established, pair.Client.State);
     }
