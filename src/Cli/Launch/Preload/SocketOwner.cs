@@ -11,7 +11,7 @@ namespace Telepresence.Cli.Launch.Preload;
 /// Says whose a UDP socket of this machine is. A datagram has no SO_PEERCRED, but the kernel tells the owner of any socket to whom asks:
 /// through sock_diag(7) for one socket, or in /proc/net for all where it was built without.
 /// </summary>
-internal static unsafe class SocketOwner
+internal sealed unsafe class SocketOwner : IDisposable
 {
     private const int AfNetlink = 16, SockRaw = 3, NetlinkSockDiag = 4;
     private const ushort SockDiagByFamily = 20, Request = 1, NlmsgError = 2;
@@ -19,20 +19,33 @@ internal static unsafe class SocketOwner
     private const int StatesAt = HeaderLength + 4, SourceAt = HeaderLength + 12, DestinationAt = SourceAt + 16, CookieAt = DestinationAt + 20, UidAt = HeaderLength + 64;
     private const int NoEntry = -2;
 
+    // Kept open from the first question on; null before, and after one that went wrong: its late answer must not pass for the next one's.
+    private FileDescriptor? _socket;
+
     /// <summary>The user id of the owner of the socket that receives what is sent from <paramref name="remote"/> to <paramref name="local"/>.</summary>
     /// <returns>Null when there is no such socket.</returns>
-    internal static uint? Find(NetAddress local, ushort localPort, NetAddress remote, ushort remotePort)
+    internal uint? Find(NetAddress local, ushort localPort, NetAddress remote, ushort remotePort)
     {
         uint? owner = Ask(local, localPort, remote, remotePort, out bool isKnown);
-        return isKnown ? owner : Read(local, localPort, remote, remotePort);
+        if (isKnown)
+            return owner;
+        Dispose();
+        return Read(local, localPort, remote, remotePort);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _socket?.Dispose();
+        _socket = null;
     }
 
     // The kernel looks the socket up as if a datagram came from "source", so the socket's own end is the destination.
-    private static uint? Ask(NetAddress local, ushort localPort, NetAddress remote, ushort remotePort, out bool isKnown)
+    private uint? Ask(NetAddress local, ushort localPort, NetAddress remote, ushort remotePort, out bool isKnown)
     {
         isKnown = false;
-        using FileDescriptor socket = new(Libc.socket(AfNetlink, SockRaw | Libc.SOCK_CLOEXEC, NetlinkSockDiag));
-        if (socket.IsInvalid)
+        _socket ??= new FileDescriptor(Libc.socket(AfNetlink, SockRaw | Libc.SOCK_CLOEXEC, NetlinkSockDiag));
+        if (_socket.IsInvalid)
             return null;
         Span<byte> message = stackalloc byte[AnswerLength];
         message.Clear();
@@ -50,9 +63,9 @@ internal static unsafe class SocketOwner
         nint length;
         fixed (byte* at = message)
         {
-            if (Libc.send(socket.Number, at, RequestLength, Libc.MSG_NOSIGNAL) != RequestLength)
+            if (Libc.send(_socket.Number, at, RequestLength, Libc.MSG_NOSIGNAL) != RequestLength)
                 return null;
-            length = Libc.recv(socket.Number, at, AnswerLength, Libc.MSG_DONTWAIT);
+            length = Libc.recv(_socket.Number, at, AnswerLength, Libc.MSG_DONTWAIT);
         }
 
         if (length < HeaderLength + sizeof(int))

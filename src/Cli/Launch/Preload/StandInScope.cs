@@ -6,7 +6,7 @@ using Telepresence.Tunnel.Mux;
 namespace Telepresence.Cli.Launch.Preload;
 
 /// <summary>What the stand-ins of one table share: the engine, a buffer, and the time at which the first of them wants to be polled.</summary>
-internal sealed class StandInScope(EngineScope engine)
+internal sealed class StandInScope(EngineScope engine) : IDisposable
 {
     /// <summary>Room for the largest datagram.</summary>
     internal const int BufferLength = 65_536;
@@ -23,6 +23,9 @@ internal sealed class StandInScope(EngineScope engine)
     /// <summary>What a datagram is received into.</summary>
     internal byte[] Buffer { get; } = GC.AllocateUninitializedArray<byte>(BufferLength, pinned: true);
 
+    /// <summary>Whose a socket is.</summary>
+    internal SocketOwner Owners { get; } = new();
+
     /// <summary>When to poll, microseconds; <see cref="long.MaxValue"/> for never.</summary>
     internal long NextPoll { get; private set; } = long.MaxValue;
 
@@ -31,4 +34,7 @@ internal sealed class StandInScope(EngineScope engine)
 
     /// <summary>Forgets what was named, before all are polled and name times anew.</summary>
     internal void ClearPoll() => NextPoll = long.MaxValue;
+
+    /// <inheritdoc/>
+    public void Dispose() => Owners.Dispose();
 }

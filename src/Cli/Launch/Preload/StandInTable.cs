@@ -77,6 +77,7 @@ internal sealed class StandInTable : IDisposable
             standIn.Dispose();
         _byReal.Clear();
         _byAddress.Clear();
+        _scope.Dispose();
     }
 
     private StandIn? Find(StandInKind kind, TargetAddress real, long now, Func<NetAddress, StandIn?> make)

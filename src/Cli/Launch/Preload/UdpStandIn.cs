@@ -154,7 +154,7 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
 
     private bool IsAdmitted(SocketAddress from, long now)
     {
-        if (SocketOwner.Find(from.Address, from.Port, Address, Port) is not { } owner)
+        if (Scope.Owners.Find(from.Address, from.Port, Address, Port) is not { } owner)
             return _senders.TryGetValue(from.Port, out long until) && now < until;
         if (_users.Contains(owner))
             Lease(from.Port, now);
