@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
@@ -13,6 +14,8 @@ namespace Telepresence.Preload.Tests;
 public sealed class AgentTests(Cluster cluster)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private static readonly string[] AsNobody = ["setpriv", "--reuid", "65534", "--clear-groups"];
 
     [Fact]
     public async Task A_socket_that_no_program_has_claimed_reaches_nothing()
@@ -65,21 +68,23 @@ public sealed class AgentTests(Cluster cluster)
     {
         using AgentClient client = new(cluster.Method);
         IPEndPoint standIn = client.MapUdp("10.99.0.1", ClusterServers.EchoPort);
-        const string Script = """
-            import socket, sys
-            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            s.bind(("127.0.0.1", int(sys.argv[3])))
-            s.connect((sys.argv[1], int(sys.argv[2])))
-            s.settimeout(1)
-            s.send(b"hello")
-            try: print(s.getsockname()[1], s.recv(100).decode())
-            except TimeoutError: print("nothing")
-            """;
-        string[] target = [standIn.Address.ToString(), $"{standIn.Port}"];
-        string[] own = (await Shell.MustAsync(["/usr/bin/python3", "-c", Script, .. target, "0"])).Split();
+        string[] own = (await Shell.MustAsync(Datagram(standIn, "0", "hello"))).Split();
         Assert.Equal("echo:hello", own[1]);
-        Assert.Equal("nothing\n", await Shell.MustAsync(["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c", Script, .. target, own[0]]));
-        Assert.Equal($"{own[0]} echo:hello\n", await Shell.MustAsync(["/usr/bin/python3", "-c", Script, .. target, own[0]]));
+        Assert.Equal("nothing\n", await Shell.MustAsync([.. AsNobody, .. Datagram(standIn, own[0], "hello")]));
+        Assert.Equal($"{own[0]} echo:hello\n", await Shell.MustAsync(Datagram(standIn, own[0], "hello")));
+    }
+
+    [Fact]
+    public async Task Answers_to_a_port_that_has_passed_to_another_user_are_not_for_them()
+    {
+        using AgentClient client = new(cluster.Method);
+        IPEndPoint standIn = client.MapUdp("10.99.0.1", ClusterServers.EchoPort);
+        string[] own = (await Shell.MustAsync(Datagram(standIn, "0", ClusterServers.Late))).Split();
+        Assert.Equal($"echo:{ClusterServers.Late}", own[1]);
+        using Process asks = Shell.Start(Datagram(standIn, own[0], ClusterServers.Late, "0.01"));
+        await asks.WaitForExitAsync().WaitAsync(Patience);
+        Assert.Equal("nothing\n", await asks.StandardOutput.ReadToEndAsync());
+        Assert.Equal("nothing\n", await Shell.MustAsync([.. AsNobody, .. Datagram(standIn, own[0], "")]));
     }
 
     [Fact]
@@ -162,5 +167,22 @@ public sealed class AgentTests(Cluster cluster)
         for (int i = 0; i < 1000 && !condition(); i++)
             await Task.Delay(10);
         Assert.True(condition());
+    }
+
+    /// <summary>A program that sends a datagram from a port (0: any), unless it is empty, and prints port and answer.</summary>
+    private static string[] Datagram(IPEndPoint target, string port, string text, string seconds = "2")
+    {
+        const string Script = """
+            import socket, sys
+            address, target, port, text, seconds = sys.argv[1:]
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.bind(("127.0.0.1", int(port)))
+            s.connect((address, int(target)))
+            s.settimeout(float(seconds))
+            if text: s.send(text.encode())
+            try: print(s.getsockname()[1], s.recv(100).decode())
+            except TimeoutError: print("nothing")
+            """;
+        return ["/usr/bin/python3", "-c", Script, target.Address.ToString(), $"{target.Port}", port, text, seconds];
     }
 }

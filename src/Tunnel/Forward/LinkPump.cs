@@ -158,7 +158,13 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
         while (sent < 0 && Libc.Errno == Libc.EINTR);
         if (sent < 0 && Libc.Errno != Libc.EAGAIN)
         {
-            Lose(Libc.Failure("writing to the link").Message, now);
+            // The peer may have said goodbye before it closed; that has arrived and says more than the failure.
+            string reason = Libc.Failure("writing to the link").Message;
+            FileDescriptor link = _link;
+            _session.Sent(0, now);
+            Read(now);
+            if (_link == link)
+                Lose(reason, now);
             return false;
         }
 

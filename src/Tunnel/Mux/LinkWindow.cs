@@ -11,13 +11,15 @@ namespace Telepresence.Tunnel.Mux;
 /// as long as it should be (the rule of FAST TCP, one step: size × (shortest + wanted queue) / time, no more than twofold).</para>
 /// <para>A process that did not get its turn looks like a queue. So it is the best of several rounds that shrinks the window, and never below
 /// a floor. This is no congestion control: below is TCP, which has its own.</para>
-/// <para>A queue that never empties would in time be taken for the way itself. So twice a minute the window goes to its floor for a moment (as BBR's
-/// ProbeRTT does), and the shortest time is seen anew; for the first time two seconds after a link has begun, which may have been with bulk.</para>
+/// <para>A queue that never empties would in time be taken for the way itself. So twice a minute in which the sender was held back, the window
+/// nearly closes for one round (as BBR's ProbeRTT does), and the shortest time is seen anew; for the first time two seconds after a link has begun,
+/// which may have been with bulk.</para>
 /// </remarks>
 internal struct LinkWindow
 {
     private const int RoundsBeforeShrinking = 4;
     private const int MostCounted = 16;
+    private const int DrainedPart = 4;
     private const long HistoryPart = 30_000_000, FirstHistoryPart = 2_000_000;
 
     private readonly MuxSessionOptions _options;
@@ -33,9 +35,10 @@ internal struct LinkWindow
     private long _shortest = long.MaxValue;
     private long _shortestBefore = long.MaxValue;
     private long _historyUntil = long.MinValue;
+    private bool _wasLimited;
     private bool _drain;
 
-    // What the window was before it was drained; 0: it is not.
+    // What the window was before it was drained; 0: it is not, or so long ago that it says nothing any more.
     private int _drainedFrom;
 
     // The first frame of a window that was opened at a stroke has nothing in front of it and tells nothing.
@@ -68,7 +71,7 @@ internal struct LinkWindow
         Size = _options.LinkWindow;
         _timed = -1;
         _shortest = _shortestBefore = _nearest = long.MaxValue;
-        _drain = _isFilling = false;
+        _wasLimited = _drain = _isFilling = false;
         _drainedFrom = 0;
         _historyUntil = long.MinValue;
         BeginRounds();
@@ -107,10 +110,12 @@ internal struct LinkWindow
     {
         if (now >= _historyUntil)
         {
+            _historyUntil = now + (_shortest == long.MaxValue ? FirstHistoryPart : HistoryPart);
             _shortestBefore = _shortest;
-            _drain = _shortest != long.MaxValue;
             _shortest = long.MaxValue;
-            _historyUntil = now + (_drain ? HistoryPart : FirstHistoryPart);
+            _drain = _wasLimited;
+            _wasLimited = false;
+            _drainedFrom = 0;
         }
 
         _shortest = Math.Min(_shortest, time);
@@ -119,6 +124,7 @@ internal struct LinkWindow
 
     private void EndRound(long time)
     {
+        _wasLimited = true;
         if (_isFilling)
         {
             _isFilling = false;
@@ -135,9 +141,11 @@ internal struct LinkWindow
 
         if (_drain)
         {
+            // Below the floor, which at full speed is a queue already.
             _drain = false;
             _drainedFrom = Size;
-            Resize(0);
+            Size = _options.MinLinkWindow / DrainedPart;
+            BeginRounds();
             return;
         }
 

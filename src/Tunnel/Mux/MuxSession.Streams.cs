@@ -187,6 +187,8 @@ public sealed partial class MuxSession
     /// <summary>The peer will never ask again for frames before <paramref name="upTo"/>.</summary>
     private void Acknowledged(long upTo, long now)
     {
+        if (_linkWindow.IsFull)
+            _linkWindow.Limited(_scheduler.Count);
         _linkWindow.Acknowledged(upTo, now);
         while (_log.First < upTo)
         {

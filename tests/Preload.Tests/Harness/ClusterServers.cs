@@ -8,6 +8,10 @@ namespace Telepresence.Preload.Tests.Harness;
 internal sealed class ClusterServers : IDisposable
 {
     internal const int EchoPort = 7, NotePort = 11, HttpPort = 80;
+
+    /// <summary>A datagram with this text is answered a second later.</summary>
+    internal const string Late = "later";
+
     internal const string Greeting = "hello\n", Page = "hello from the cluster\n";
 
     private readonly ClusterNamespace _cluster;
@@ -131,7 +135,11 @@ internal sealed class ClusterServers : IDisposable
             while (true)
             {
                 SocketReceiveFromResult got = await socket.ReceiveFromAsync(buffer.AsMemory(5), any);
-                await socket.SendToAsync(buffer.AsMemory(0, 5 + got.ReceivedBytes), got.RemoteEndPoint);
+                byte[] answer = buffer[..(5 + got.ReceivedBytes)];
+                if (Encoding.ASCII.GetString(answer).EndsWith(Late, StringComparison.Ordinal))
+                    _ = Task.Delay(TimeSpan.FromSeconds(1)).ContinueWith(_ => socket.SendTo(answer, got.RemoteEndPoint), TaskScheduler.Default);
+                else
+                    await socket.SendToAsync(answer, got.RemoteEndPoint);
             }
         }
         catch (Exception fault) when (fault is SocketException or ObjectDisposedException)

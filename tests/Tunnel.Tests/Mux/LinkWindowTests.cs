@@ -99,14 +99,46 @@ public sealed class LinkWindowTests
         Assert.InRange(most, Options.MinLinkWindow, 3 * Math.Max(Options.MinLinkWindow, rate * (roundTrip + queue) / Second));
     }
 
-    [Fact]
-    public void A_slow_first_answer_is_corrected_when_the_window_is_drained_two_seconds_later()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    public void A_slow_first_answer_is_corrected_when_the_window_is_drained_two_seconds_later(int streams)
     {
         const long Rate = 1_000_000_000;
+        _window = new LinkWindow(new MuxSessionOptions { Version = "1" });
         _window.Seen(2_800, _now);
+        Rounds(20, roundTrip: 3_000, streams);
+        Assert.InRange(_window.Size, 4096 * KiB, Options.MaxLinkWindow);
         for (long end = _now + (4 * Second); _now < end;)
-            Rounds(1, 50 + (_window.Size * Second / Rate));
-        Assert.InRange(_window.Size, Options.MinLinkWindow, 2 * Options.MinLinkWindow);
+            Rounds(1, 50 + (_window.Size * Second / Rate), streams);
+        Assert.InRange(_window.Size, 0, 2 * streams * Options.MinLinkWindow);
+    }
+
+    [Fact]
+    public void A_window_that_nobody_fills_is_not_drained()
+    {
+        Rounds(4, roundTrip: 20_000);
+        int size = _window.Size;
+        for (int i = 0; i < 20; i++)
+        {
+            Rounds(1, roundTrip: 20_000, streams: 0);
+            _now += 3 * Second;
+        }
+
+        Rounds(1, roundTrip: 20_000 + (Options.FarLinkQueue * 3 / 4));
+        Assert.Equal(size, _window.Size);
+    }
+
+    [Fact]
+    public void What_it_was_before_it_was_drained_is_forgotten_after_a_while()
+    {
+        Rounds(8, roundTrip: 20_000);
+        _now += 3 * Second;
+        Rounds(1, roundTrip: 20_000);
+        Assert.Equal(Options.MinLinkWindow / 4, _window.Size);
+        _now += 31 * Second;
+        Rounds(1, roundTrip: 20_000);
+        Assert.InRange(_window.Size, 0, Options.LinkWindow);
     }
 
     [Fact]

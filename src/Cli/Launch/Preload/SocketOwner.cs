@@ -22,6 +22,9 @@ internal sealed unsafe class SocketOwner : IDisposable
     // Kept open from the first question on; null before, and after one that went wrong: its late answer must not pass for the next one's.
     private FileDescriptor? _socket;
 
+    // A kernel without the module for UDP says of every socket that there is none.
+    private bool _hasAnswered;
+
     /// <summary>The user id of the owner of the socket that receives what is sent from <paramref name="remote"/> to <paramref name="local"/>.</summary>
     /// <returns>Null when there is no such socket.</returns>
     internal uint? Find(NetAddress local, ushort localPort, NetAddress remote, ushort remotePort)
@@ -72,11 +75,11 @@ internal sealed unsafe class SocketOwner : IDisposable
             return null;
         if (MemoryMarshal.Read<ushort>(message[4..]) != NlmsgError)
         {
-            isKnown = length >= UidAt + sizeof(uint);
+            _hasAnswered |= isKnown = length >= UidAt + sizeof(uint);
             return isKnown ? MemoryMarshal.Read<uint>(message[UidAt..]) : null;
         }
 
-        isKnown = MemoryMarshal.Read<int>(message[HeaderLength..]) == NoEntry;
+        isKnown = _hasAnswered && MemoryMarshal.Read<int>(message[HeaderLength..]) == NoEntry;
         return null;
     }
 
@@ -84,8 +87,15 @@ internal sealed unsafe class SocketOwner : IDisposable
     {
         foreach ((string file, bool isIPv6) in (ReadOnlySpan<(string, bool)>)[("/proc/net/udp", false), ("/proc/net/udp6", true)])
         {
-            if (File.Exists(file) && FindLine(File.ReadLines(file), Format(local, localPort, isIPv6), Format(remote, remotePort, isIPv6)) is { } owner)
-                return owner;
+            try
+            {
+                if (File.Exists(file) && FindLine(File.ReadLines(file), Format(local, localPort, isIPv6), Format(remote, remotePort, isIPv6)) is { } owner)
+                    return owner;
+            }
+            catch (IOException)
+            {
+                // No descriptor is left. Whose the socket is stays unknown, and that flow shut.
+            }
         }
 
         return null;

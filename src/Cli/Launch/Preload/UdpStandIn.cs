@@ -12,7 +12,7 @@ namespace Telepresence.Cli.Launch.Preload;
 /// <remarks>
 /// <para>Every user of the machine can reach a loopback address, so only datagrams of sockets of users who were told of it over the
 /// agent's own socket, which the file system protects, are carried on (<see cref="SocketOwner"/>). A port changes hands without a sign, so
-/// that is asked again for every batch of a flow that has been going on, too.</para>
+/// that is asked again in each turn in which a flow has datagrams, either way.</para>
 /// <para>When the far side says that nobody listens there, the socket is closed for a second: the local kernel then tells it to whoever sends
 /// again, as it would have been told by the far side's.</para>
 /// </remarks>
@@ -21,8 +21,11 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     /// <summary>How long a flow may be silent, microseconds. RFC 4787 REQ-5 asks for more than two minutes.</summary>
     internal const long IdleTimeout = 150_000_000;
 
-    // Longer than the shim remembers what it was told.
-    private const long SenderLease = 30_000_000;
+    // Longer than the shim remembers what it was told; and how long a socket may be closed whose last datagram has not been seen.
+    private const long ToldLease = 30_000_000, SeenLease = 1_000_000;
+
+    // Where a socket without an address of its own sends from.
+    private static readonly NetAddress Loopback = NetAddress.FromIPv4(0x7f00_0001);
 
     private const long RefusedFor = 1_000_000;
     private const int DatagramsPerReady = 64, MaxFlows = 1024;
@@ -30,10 +33,9 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     private readonly Dictionary<(NetAddress Address, ushort Port), Flow> _flows = [];
     private readonly LinkedList<Flow> _byIdleness = [];
     private readonly HashSet<uint> _users = [];
-    private readonly Dictionary<ushort, long> _senders = [];
+    private readonly Dictionary<(NetAddress Address, ushort Port), long> _leases = [];
     private FileDescriptor? _socket;
     private long _reopenAt = long.MaxValue;
-    private long _batch;
     private bool _disposed;
 
     private UdpStandIn(TargetAddress real, NetAddress address, FileDescriptor socket, StandInScope scope)
@@ -57,13 +59,12 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
     {
         _users.Add(user);
         if (port != 0)
-            Lease(port, now);
+            Lease((Loopback, port), now + ToldLease, now);
     }
 
     /// <inheritdoc/>
     public void OnReady(Readiness readiness, long now)
     {
-        _batch++;
         for (int i = 0; i < DatagramsPerReady && _socket is not null; i++)
         {
             SocketAddress from = default;
@@ -125,7 +126,7 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
         (NetAddress, ushort) key = (from.Address, from.Port);
         LastUse = now;
         bool isKnown = _flows.TryGetValue(key, out Flow? flow);
-        if (flow?.AdmittedIn != _batch && !IsAdmitted(from, now))
+        if (flow?.AdmittedAt != now && !IsAdmitted(key, now))
         {
             flow?.End(now);
             return null;
@@ -147,27 +148,41 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
             Scope.PollAt(now + IdleTimeout);
         }
 
-        flow!.AdmittedIn = _batch;
+        flow!.AdmittedAt = now;
         flow.Touch(now);
         return flow;
     }
 
-    private bool IsAdmitted(SocketAddress from, long now)
+    private bool IsAdmitted((NetAddress, ushort) sender, long now) => IsOurs(sender, now) ?? (_leases.TryGetValue(sender, out long until) && now < until);
+
+    /// <returns>Null when nobody has the port any more.</returns>
+    private bool? IsOurs((NetAddress Address, ushort Port) sender, long now)
     {
-        if (Scope.Owners.Find(from.Address, from.Port, Address, Port) is not { } owner)
-            return _senders.TryGetValue(from.Port, out long until) && now < until;
-        if (_users.Contains(owner))
-            Lease(from.Port, now);
+        if (Scope.Owners.Find(sender.Address, sender.Port, Address, Port) is not { } owner)
+            return null;
+        bool isOurs = _users.Contains(owner);
+        if (isOurs)
+            Lease(sender, now + SeenLease, now);
         else
-            _senders.Remove(from.Port);
-        return _users.Contains(owner);
+            _leases.Remove(sender);
+        return isOurs;
     }
 
-    private void Lease(ushort port, long now)
+    private void Lease((NetAddress, ushort) sender, long until, long now)
     {
-        if (_senders.Count >= MaxFlows)
-            _senders.Clear();
-        _senders[port] = now + SenderLease;
+        if (_leases.TryGetValue(sender, out long before))
+            until = Math.Max(until, before);
+        else if (_leases.Count >= MaxFlows)
+            ForgetLeases(now);
+        _leases[sender] = until;
+    }
+
+    private void ForgetLeases(long now)
+    {
+        foreach ((NetAddress, ushort) sender in _leases.Where(lease => lease.Value <= now).Select(static lease => lease.Key).ToArray())
+            _leases.Remove(sender);
+        if (_leases.Count >= MaxFlows)
+            _leases.Clear();
     }
 
     private void Refused(long now)
@@ -193,8 +208,8 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
 
         internal MuxStream? Stream { get; set; }
 
-        /// <summary>The batch of datagrams in which the sender was asked for last.</summary>
-        internal long AdmittedIn { get; set; }
+        /// <summary>The turn in which the kernel was asked last whose the port is.</summary>
+        internal long AdmittedAt { get; set; } = long.MinValue;
 
         internal long LastUse { get; private set; }
 
@@ -202,6 +217,14 @@ internal sealed unsafe class UdpStandIn : StandIn, IReadyHandler
         {
             if (Node.List is null || _standIn._socket is not { } socket)
                 return;
+            if (AdmittedAt != now && _standIn.IsOurs(_key, now) is var isOurs and not true)
+            {
+                if (isOurs is false)
+                    End(now);
+                return;
+            }
+
+            AdmittedAt = now;
             Touch(now);
             SocketAddress to = new(_key.Address, _key.Port, Libc.AF_INET);
 
