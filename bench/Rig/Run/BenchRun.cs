@@ -16,8 +16,8 @@ internal static class BenchRun
     internal static async Task<int> RunAsync(Arguments arguments)
     {
         bool quick = arguments.Has("quick");
-        int rounds = arguments.Number("rounds", 3);
-        TimeSpan time = arguments.Seconds("seconds", quick ? 1 : 3);
+        int rounds = arguments.Number("rounds", quick ? 2 : 3);
+        TimeSpan time = arguments.Seconds("seconds", quick ? 0.5 : 3);
         int idle = arguments.Number("idle", quick ? 1000 : 10_000);
         string[] names = arguments.Text("paths", string.Join(',', quick ? Paths.QuickNames : Paths.Names)).Split(',');
         Measure[] measures = arguments.Has("measures")
