@@ -70,8 +70,8 @@ public sealed class AgentTests(Cluster cluster)
         IPEndPoint standIn = client.MapUdp("10.99.0.1", ClusterServers.EchoPort);
         string[] own = (await Shell.MustAsync(Datagram(standIn, "0", "hello"))).Split();
         Assert.Equal("echo:hello", own[1]);
-        Assert.Equal("nothing\n", await Shell.MustAsync([.. AsNobody, .. Datagram(standIn, own[0], "hello")]));
-        Assert.Equal($"{own[0]} echo:hello\n", await Shell.MustAsync(Datagram(standIn, own[0], "hello")));
+        Assert.Equal($"{own[0]}\nnothing\n", await Shell.MustAsync([.. AsNobody, .. Datagram(standIn, own[0], "hello")]));
+        Assert.Equal($"{own[0]}\necho:hello\n", await Shell.MustAsync(Datagram(standIn, own[0], "hello")));
     }
 
     [Fact]
@@ -79,12 +79,18 @@ public sealed class AgentTests(Cluster cluster)
     {
         using AgentClient client = new(cluster.Method);
         IPEndPoint standIn = client.MapUdp("10.99.0.1", ClusterServers.EchoPort);
-        string[] own = (await Shell.MustAsync(Datagram(standIn, "0", ClusterServers.Late))).Split();
-        Assert.Equal($"echo:{ClusterServers.Late}", own[1]);
-        using Process asks = Shell.Start(Datagram(standIn, own[0], ClusterServers.Late, "0.01"));
-        await asks.WaitForExitAsync().WaitAsync(Patience);
-        Assert.Equal("nothing\n", await asks.StandardOutput.ReadToEndAsync());
-        Assert.Equal("nothing\n", await Shell.MustAsync([.. AsNobody, .. Datagram(standIn, own[0], "")]));
+        using Process own = Shell.Start(Datagram(standIn, "0", ClusterServers.Held, patience: 20));
+        string port = (await own.StandardOutput.ReadLineAsync().WaitAsync(Patience))!;
+        Action answer = await cluster.Servers.HeldAsync().WaitAsync(Patience);
+        answer();
+        Assert.Equal($"echo:{ClusterServers.Held}", await own.StandardOutput.ReadLineAsync().WaitAsync(Patience));
+        await own.WaitForExitAsync().WaitAsync(Patience);
+
+        using Process other = Shell.Start([.. AsNobody, .. Datagram(standIn, port, "")]);
+        Assert.Equal(port, await other.StandardOutput.ReadLineAsync().WaitAsync(Patience));
+        answer();
+        Assert.Equal("nothing", await other.StandardOutput.ReadLineAsync().WaitAsync(Patience));
+        await other.WaitForExitAsync().WaitAsync(Patience);
     }
 
     [Fact]
@@ -169,20 +175,21 @@ public sealed class AgentTests(Cluster cluster)
         Assert.True(condition());
     }
 
-    /// <summary>A program that sends a datagram from a port (0: any), unless it is empty, and prints port and answer.</summary>
-    private static string[] Datagram(IPEndPoint target, string port, string text, string seconds = "2")
+    /// <summary>A program that prints its port (0: any is good), sends a datagram from there unless it is empty, and prints what comes.</summary>
+    private static string[] Datagram(IPEndPoint target, string port, string text, int patience = 2)
     {
         const string Script = """
             import socket, sys
-            address, target, port, text, seconds = sys.argv[1:]
+            address, target, port, text, patience = sys.argv[1:]
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             s.bind(("127.0.0.1", int(port)))
             s.connect((address, int(target)))
-            s.settimeout(float(seconds))
+            s.settimeout(int(patience))
+            print(s.getsockname()[1], flush=True)
             if text: s.send(text.encode())
-            try: print(s.getsockname()[1], s.recv(100).decode())
+            try: print(s.recv(100).decode())
             except TimeoutError: print("nothing")
             """;
-        return ["/usr/bin/python3", "-c", Script, target.Address.ToString(), $"{target.Port}", port, text, seconds];
+        return ["/usr/bin/python3", "-c", Script, target.Address.ToString(), $"{target.Port}", port, text, $"{patience}"];
     }
 }

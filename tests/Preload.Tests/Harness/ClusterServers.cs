@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Threading.Channels;
 
 namespace Telepresence.Preload.Tests.Harness;
 
@@ -9,13 +10,14 @@ internal sealed class ClusterServers : IDisposable
 {
     internal const int EchoPort = 7, NotePort = 11, HttpPort = 80;
 
-    /// <summary>A datagram with this text is answered a second later.</summary>
-    internal const string Late = "later";
+    /// <summary>A datagram with this text is answered when a test says so (<see cref="HeldAsync"/>).</summary>
+    internal const string Held = "hold";
 
     internal const string Greeting = "hello\n", Page = "hello from the cluster\n";
 
     private readonly ClusterNamespace _cluster;
     private readonly List<Socket> _sockets = [];
+    private readonly Channel<Action> _held = Channel.CreateUnbounded<Action>();
     private readonly TaskCompletionSource<string> _note = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _lastNote = "";
     private int _open;
@@ -37,6 +39,9 @@ internal sealed class ClusterServers : IDisposable
 
     /// <summary>Connections that the echo service has at present.</summary>
     internal int OpenConnections => Volatile.Read(ref _open);
+
+    /// <summary>Waits for the next datagram that is held; the result answers it.</summary>
+    internal Task<Action> HeldAsync() => _held.Reader.ReadAsync().AsTask();
 
     public void Dispose()
     {
@@ -125,7 +130,7 @@ internal sealed class ClusterServers : IDisposable
             $"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {Page.Length}\r\nConnection: close\r\n\r\n{Page}"));
     }
 
-    private static async Task EchoDatagramsAsync(Socket socket)
+    private async Task EchoDatagramsAsync(Socket socket)
     {
         byte[] buffer = new byte[65536];
         "echo:"u8.CopyTo(buffer);
@@ -136,8 +141,8 @@ internal sealed class ClusterServers : IDisposable
             {
                 SocketReceiveFromResult got = await socket.ReceiveFromAsync(buffer.AsMemory(5), any);
                 byte[] answer = buffer[..(5 + got.ReceivedBytes)];
-                if (Encoding.ASCII.GetString(answer).EndsWith(Late, StringComparison.Ordinal))
-                    _ = Task.Delay(TimeSpan.FromSeconds(1)).ContinueWith(_ => socket.SendTo(answer, got.RemoteEndPoint), TaskScheduler.Default);
+                if (Encoding.ASCII.GetString(answer) == $"echo:{Held}")
+                    await _held.Writer.WriteAsync(() => socket.SendTo(answer, got.RemoteEndPoint));
                 else
                     await socket.SendToAsync(answer, got.RemoteEndPoint);
             }

@@ -40,8 +40,8 @@ public sealed class LossyLinkTests
         private readonly Random _random;
         private readonly int _most;
         private readonly SessionPair _pair;
-        private readonly List<Flow> _flows = [];
-        private readonly Dictionary<int, Flow> _byTarget = [];
+        private readonly List<LossyFlow> _flows = [];
+        private readonly Dictionary<int, LossyFlow> _byTarget = [];
 
         internal Scenario(int seed)
         {
@@ -100,7 +100,7 @@ public sealed class LossyLinkTests
 
             RunUntil(() => _flows.All(flow => flow.IsDone), "the flows did not finish");
             RunUntil(() => _pair.ClientPool.InUse + _pair.ServerPool.InUse == 0, "something stayed unacknowledged");
-            foreach (Flow flow in _flows)
+            foreach (LossyFlow flow in _flows)
                 flow.Check(Fail);
             if (_pair.Client.StreamCount + _pair.Server.StreamCount != 0)
                 Fail($"{_pair.Client.StreamCount} and {_pair.Server.StreamCount} streams are left");
@@ -113,7 +113,7 @@ public sealed class LossyLinkTests
         private void OpenFlow(Random random)
         {
             bool fromClient = random.Next(3) != 0;
-            var flow = new Flow(_flows.Count, random, isDatagram: random.Next(4) == 0, _most);
+            var flow = new LossyFlow(_flows.Count, random, isDatagram: random.Next(4) == 0, _most);
             _flows.Add(flow);
             _byTarget.Add(flow.Number, flow);
             Span<byte> target = stackalloc byte[4];
@@ -126,7 +126,7 @@ public sealed class LossyLinkTests
 
         private void Opened(MuxStream stream, byte[] target, long now)
         {
-            Flow flow = _byTarget[BinaryPrimitives.ReadInt32BigEndian(target)];
+            LossyFlow flow = _byTarget[BinaryPrimitives.ReadInt32BigEndian(target)];
             flow.Acceptor.Attach(stream);
             flow.Openings++;
         }
@@ -138,7 +138,7 @@ public sealed class LossyLinkTests
                 _pair.Now += _random.Next(0, 3000);
                 _pair.Poll();
                 _pair.Move();
-                foreach (Flow flow in _flows)
+                foreach (LossyFlow flow in _flows)
                     flow.Act(_random, _pair.Now);
                 if (_flows.Count < 12 && _random.Next(100) == 0)
                     OpenFlow(_random);
@@ -156,7 +156,7 @@ public sealed class LossyLinkTests
                 _pair.Now += i < 1000 ? 1000 : 20_000;
                 _pair.Poll();
                 _pair.Move();
-                foreach (Flow flow in _flows)
+                foreach (LossyFlow flow in _flows)
                     flow.Act(_random, _pair.Now);
             }
 
@@ -166,238 +166,5 @@ public sealed class LossyLinkTests
         private void Fail(string what) => Assert.Fail(
             $"seed {_seed}: {what}\nclient: {_pair.Client.State} {_pair.Client.EndReason}; {string.Join(", ", _pair.ClientEnd.Events)}\n"
             + $"server: {_pair.Server.State} {_pair.Server.EndReason}\n{string.Join('\n', _flows)}");
-    }
-
-    /// <summary>One stream and what the programs at its two ends do with it.</summary>
-    private sealed class Flow
-    {
-        internal Flow(int number, Random random, bool isDatagram, int most)
-        {
-            Number = number;
-            Kind = isDatagram ? StreamKind.Udp : StreamKind.Tcp;
-            bool refused = random.Next(10) == 0;
-            bool reset = !refused && random.Next(6) == 0;
-            Opener = new FlowEnd(this, isOpener: true, Total(random, most), reset && random.Next(2) == 0 ? random.Next(1, 200) : int.MaxValue);
-            Acceptor = new FlowEnd(this, isOpener: false, refused ? 0 : Total(random, most), reset ? random.Next(1, 200) : int.MaxValue);
-            Refused = refused;
-            Reset = reset;
-        }
-
-        internal int Number { get; }
-
-        internal StreamKind Kind { get; }
-
-        internal bool Refused { get; }
-
-        internal bool Reset { get; }
-
-        internal FlowEnd Opener { get; }
-
-        internal FlowEnd Acceptor { get; }
-
-        internal int Openings { get; set; }
-
-        internal bool IsDone => Opener.IsDone && Acceptor.IsDone;
-
-        internal void Act(Random random, long now)
-        {
-            Opener.Act(random, now);
-            Acceptor.Act(random, now);
-        }
-
-        internal void Check(Action<string> fail)
-        {
-            if (Openings != 1)
-                fail($"stream {Number} was opened {Openings} times");
-            Opener.Check(Acceptor, fail);
-            Acceptor.Check(Opener, fail);
-        }
-
-        public override string ToString() => $"{Number} {Kind}{(Refused ? " refused" : "")}{(Reset ? " reset" : "")}: {Opener} | {Acceptor}";
-
-        private static int Total(Random random, int most) => random.Next(4) == 0 ? random.Next(0, 10) : random.Next(0, most);
-    }
-
-    /// <summary>The program at one end: writes a pattern, checks the pattern of the other, ends, resets or refuses.</summary>
-    private sealed class FlowEnd(Flow flow, bool isOpener, int total, int resetAfter) : IMuxStreamHandler
-    {
-        private MuxStream? _stream;
-        private int _sent;
-        private int _received;
-        private int _unconsumed;
-        private int _acts;
-        private bool _ended;
-        private bool _otherEnded;
-        private bool _closed;
-        private bool _wasRefused;
-        private readonly List<byte[]> _accepted = [];
-        private readonly List<byte[]> _arrived = [];
-        private string? _fault;
-
-        internal bool IsDone => _closed || (_ended && _otherEnded);
-
-        internal void Attach(MuxStream stream)
-        {
-            _stream = stream;
-            stream.Handler = this;
-        }
-
-        internal void Act(Random random, long now)
-        {
-            if (_stream is null || _closed)
-                return;
-            _acts++;
-            if (!isOpener && !_stream.IsAccepted && random.Next(3) == 0)
-            {
-                if (flow.Refused)
-                {
-                    _stream.Refuse(RefuseCode.Refused, "no", now);
-                    _closed = true;
-                    return;
-                }
-
-                _stream.Accept([], now);
-            }
-
-            if (_acts > resetAfter)
-            {
-                _stream.Reset(RefuseCode.None, now);
-                _closed = true;
-                return;
-            }
-
-            int consume = random.Next(3) == 0 ? _unconsumed : random.Next(0, _unconsumed + 1);
-            _unconsumed -= consume;
-            _stream.Consume(consume, now);
-            if (_ended || (!isOpener && !_stream.IsAccepted))
-                return;
-            if (flow.Kind == StreamKind.Udp)
-                WriteDatagram(random, now);
-            else
-                WriteBytes(random, now);
-            if (_sent < total)
-                return;
-            _ended = true;
-            _stream.WriteEnd(now);
-        }
-
-        private void WriteBytes(Random random, long now)
-        {
-            int count = Math.Min(Math.Min(total - _sent, _stream!.SendSpace), random.Next(4) == 0 ? 1 : random.Next(0, 5000));
-            byte[] bytes = new byte[count];
-            for (int i = 0; i < count; i++)
-                bytes[i] = Pattern(isOpener, _sent + i);
-            if (random.Next(2) == 0)
-            {
-                _stream.Write(bytes, now);
-                _sent += count;
-            }
-            else
-            {
-                Span<byte> span = _stream.GetWriteSpan(count);
-                count = Math.Min(count, span.Length);
-                bytes.AsSpan(0, count).CopyTo(span);
-                _stream.Advance(count, now);
-                _sent += count;
-            }
-        }
-
-        private void WriteDatagram(Random random, long now)
-        {
-            int size = Math.Min(total - _sent, random.Next(8) == 0 ? random.Next(1, 10_000) : random.Next(1, 1500));
-            if (size <= 0)
-                return;
-            byte[] datagram = new byte[size];
-            random.NextBytes(datagram);
-            if (_stream!.WriteDatagram(datagram, now))
-                _accepted.Add(datagram);
-            _sent += size;
-        }
-
-        internal void Check(FlowEnd other, Action<string> fail)
-        {
-            if (_fault is not null)
-                fail($"{flow.Number}: {_fault}");
-            bool cutShort = _closed || other._closed;
-            if (flow.Kind == StreamKind.Tcp)
-            {
-                if (other._received > _sent || (!cutShort && other._received != _sent))
-                    fail($"{flow.Number}: {_sent} bytes were sent, {other._received} arrived");
-            }
-            else if (!cutShort && other._arrived.Count != _accepted.Count)
-            {
-                fail($"{flow.Number}: {_accepted.Count} datagrams were accepted, {other._arrived.Count} arrived");
-            }
-
-            for (int i = 0; i < other._arrived.Count; i++)
-            {
-                if (!other._arrived[i].AsSpan().SequenceEqual(_accepted[i]))
-                    fail($"{flow.Number}: datagram {i} is not the one that was sent");
-            }
-
-            if (!flow.Refused && !flow.Reset && (_closed || _wasRefused))
-                fail($"{flow.Number}: closed for no reason");
-            if (flow.Refused && isOpener && !_wasRefused)
-                fail($"{flow.Number}: the refusal did not arrive");
-        }
-
-        public override string ToString() =>
-            $"{(isOpener ? "opener" : "acceptor")} sent {_sent}/{total} received {_received} ended {_ended}/{_otherEnded} closed {_closed}"
-            + $" space {_stream?.SendSpace} accepted {_stream?.IsAccepted}";
-
-        public void OnAccepted(MuxStream stream, ReadOnlySpan<byte> info, long now)
-        {
-            if (flow.Refused)
-                _fault = "accepted although it was refused";
-        }
-
-        public void OnRefused(MuxStream stream, RefuseCode code, string reason, long now)
-        {
-            _closed = _wasRefused = true;
-            if (code != RefuseCode.Refused || reason != "no")
-                _fault = $"wrong refusal {code} {reason}";
-        }
-
-        public void OnData(MuxStream stream, ReadOnlySpan<byte> bytes, long now)
-        {
-            if (_otherEnded || _closed)
-                _fault = "data after the end";
-            foreach (byte value in bytes)
-            {
-                if (value != Pattern(!isOpener, _received++))
-                    _fault ??= $"wrong byte at {_received - 1}";
-            }
-
-            _unconsumed += bytes.Length;
-        }
-
-        public void OnDatagram(MuxStream stream, ReadOnlySpan<byte> datagram, long now)
-        {
-            if (_otherEnded || _closed)
-                _fault = "datagram after the end";
-            _arrived.Add(datagram.ToArray());
-        }
-
-        public void OnEnd(MuxStream stream, long now)
-        {
-            if (_otherEnded)
-                _fault = "ended twice";
-            _otherEnded = true;
-        }
-
-        public void OnReset(MuxStream stream, RefuseCode code, long now)
-        {
-            if (code != RefuseCode.None || _closed)
-                _fault = $"reset {code}";
-            _closed = true;
-        }
-
-        public void OnSendSpace(MuxStream stream, long now)
-        {
-            if (stream.SendSpace == 0)
-                _fault = "offered no space";
-        }
-
-        private byte Pattern(bool opener, int offset) => (byte)(((offset * 31) + (offset >> 8) + (flow.Number * 7)) ^ (opener ? 0x55 : 0xAA));
     }
 }
