@@ -36,13 +36,8 @@ internal struct LinkWindow
     private long _shortestBefore = long.MaxValue;
     private long _historyUntil = long.MinValue;
     private bool _wasLimited;
-    private bool _drain;
-
-    // What the window was before it was drained; 0: it is not, or so long ago that it says nothing any more.
+    private Phase _phase;
     private int _drainedFrom;
-
-    // The first frame of a window that was opened at a stroke has nothing in front of it and tells nothing.
-    private bool _isFilling;
 
     // Of the whole link: what is near stays so.
     private long _nearest = long.MaxValue;
@@ -51,6 +46,21 @@ internal struct LinkWindow
     {
         _options = options;
         Size = options.LinkWindow;
+    }
+
+    private enum Phase
+    {
+        /// <summary>Each round may change the window.</summary>
+        Steady,
+
+        /// <summary>The end of this round drains it.</summary>
+        DrainDue,
+
+        /// <summary>This round shows the way without a queue; its end gives the window back.</summary>
+        Drained,
+
+        /// <summary>The first frame of a window that was opened at a stroke has nothing in front of it and tells nothing.</summary>
+        Filling,
     }
 
     /// <summary>Bytes that may be on their way.</summary>
@@ -71,8 +81,8 @@ internal struct LinkWindow
         Size = _options.LinkWindow;
         _timed = -1;
         _shortest = _shortestBefore = _nearest = long.MaxValue;
-        _wasLimited = _drain = _isFilling = false;
-        _drainedFrom = 0;
+        _wasLimited = false;
+        _phase = Phase.Steady;
         _historyUntil = long.MinValue;
         BeginRounds();
     }
@@ -113,9 +123,10 @@ internal struct LinkWindow
             _historyUntil = now + (_shortest == long.MaxValue ? FirstHistoryPart : HistoryPart);
             _shortestBefore = _shortest;
             _shortest = long.MaxValue;
-            _drain = _wasLimited;
+
+            // A window that has been drained for so long without bulk is not given back any more.
+            _phase = _wasLimited && _phase == Phase.Steady ? Phase.DrainDue : Phase.Steady;
             _wasLimited = false;
-            _drainedFrom = 0;
         }
 
         _shortest = Math.Min(_shortest, time);
@@ -125,28 +136,22 @@ internal struct LinkWindow
     private void EndRound(long time)
     {
         _wasLimited = true;
-        if (_isFilling)
+        switch (_phase)
         {
-            _isFilling = false;
-            return;
-        }
-
-        if (_drainedFrom > 0)
-        {
-            Resize(_drainedFrom);
-            _drainedFrom = 0;
-            _isFilling = true;
-            return;
-        }
-
-        if (_drain)
-        {
-            // Below the floor, which at full speed is a queue already.
-            _drain = false;
-            _drainedFrom = Size;
-            Size = _options.MinLinkWindow / DrainedPart;
-            BeginRounds();
-            return;
+            case Phase.DrainDue:
+                // Below the floor, which at full speed is a queue already.
+                _phase = Phase.Drained;
+                _drainedFrom = Size;
+                Size = _options.MinLinkWindow / DrainedPart;
+                BeginRounds();
+                return;
+            case Phase.Drained:
+                _phase = Phase.Filling;
+                Resize(_drainedFrom);
+                return;
+            case Phase.Filling:
+                _phase = Phase.Steady;
+                return;
         }
 
         long shortest = Math.Min(_shortest, _shortestBefore);
