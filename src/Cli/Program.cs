@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 
 using Telepresence.Cli.Commands;
 using Telepresence.Cli.Daemon;
@@ -14,6 +13,8 @@ internal static class Program
     // What people and scripts call often is answered without building the tree of verbs: that alone costs as much as the rest.
     private static int Main(string[] arguments)
     {
+        // Kept from here on: a daemon starts this program again later, when another version may have taken its place.
+        _ = Environment.ProcessPath;
         switch (arguments)
         {
             case ["--version"]:
@@ -45,7 +46,5 @@ internal static class Program
     private static int Status(bool json) =>
         VerbRunner.RunAsync("status", json: false, outputIsTaken: false, _ => StatusCommand.RunAsync(json, Console.Out)).GetAwaiter().GetResult();
 
-    // Apart, so that the assemblies it needs are not loaded for the others.
-    [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Tree(string[] arguments) => CommandTree.RunAsync(arguments).GetAwaiter().GetResult();
 }

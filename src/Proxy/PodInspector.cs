@@ -23,9 +23,6 @@ internal sealed class PodInspector(string version, DateTimeOffset startedAt, IRe
     internal static readonly IReadOnlyDictionary<string, string> ImageVariables = new Dictionary<string, string>
     {
         ["PATH"] = "/opt/telepresence",
-        ["DOTNET_EnableDiagnostics"] = "0",
-        ["DOTNET_TieredPGO"] = "0",
-        ["DOTNET_GCgen0size"] = "0x400000",
     };
 
     // What container runtimes set, where the spec does not.

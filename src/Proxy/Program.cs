@@ -48,6 +48,7 @@ static bool IsReady(ushort port)
 
 static int Serve(ProxySettings settings, string version)
 {
+    OpenFilesLimit.Raise();
     using EventLoop loop = new();
     using ProxyHost host = new(loop, settings, version, NameServers.Read(), Log);
     Log($"telepresence-proxy {version}");

@@ -1,10 +1,11 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
-using System.Net.WebSockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+
+using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Cluster;
 
@@ -141,69 +142,37 @@ internal sealed class KubeClient : IDisposable
     /// <param name="request">What to open.</param>
     /// <param name="subprotocol">The WebSocket subprotocol.</param>
     /// <param name="cancellation">Ends the attempt, which is limited in time in any case.</param>
-    internal async Task<KubeWebSocket> OpenWebSocketAsync(KubeRequest request, string subprotocol, CancellationToken cancellation)
+    /// <returns>Its socket, non-blocking; next on it is the server's first frame.</returns>
+    internal async Task<FileDescriptor> OpenWebSocketAsync(KubeRequest request, string subprotocol, CancellationToken cancellation)
     {
-        WaitingStream? stream = null;
-        HttpMessageInvoker connector = new(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(stream = WaitingStream.Connect(_socketPath())),
-        });
-        ClientWebSocket socket = new();
-        socket.Options.AddSubProtocol(subprotocol);
-        socket.Options.KeepAliveInterval = TimeSpan.Zero;
-        socket.Options.CollectHttpResponseDetails = true;
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(_limit);
         try
         {
-            await socket.ConnectAsync(new Uri($"ws://localhost{request.Path}"), connector, limit.Token);
-            stream!.WaitsItself = true;
-            return new KubeWebSocket(socket, stream, connector);
+            using WebSocketUpgrade upgrade = new(_socketPath());
+            using HttpResponseMessage answer = await upgrade.AskAsync(new Uri(Base, request.Path), subprotocol, limit.Token);
+            if (upgrade.IsOpenedBy(answer, subprotocol))
+                return upgrade.Take();
+            int status = (int)answer.StatusCode;
+            if (answer.StatusCode == HttpStatusCode.SwitchingProtocols)
+                throw KubeFailure.FromAnswer(request, status, "its answer to the upgrade is not a WebSocket's", _server);
+            string text = await answer.Content.ReadAsStringAsync(limit.Token);
+            if (text.Length == 0)
+                text = $"{{\"status\":\"Failure\",\"message\":\"the upgrade to a WebSocket was refused with HTTP {status}\"}}";
+            throw KubeFailure.FromAnswer(request, status, text, _server);
         }
-        catch (Exception fault)
+        catch (HttpRequestException fault)
         {
-            int status = (int)socket.HttpStatusCode;
-            socket.Dispose();
-            connector.Dispose();
-            switch (fault)
-            {
-                case WebSocketException when status == 0:
-                    throw KubeFailure.NoAnswer(request, fault.InnerException ?? fault, _proxyError());
-                case WebSocketException:
-                    throw await RefusedUpgradeAsync(request, status, cancellation);
-                case OperationCanceledException when !cancellation.IsCancellationRequested:
-                    throw KubeFailure.Timeout(request, _limit, _server);
-                default:
-                    throw;
-            }
+            throw KubeFailure.NoAnswer(request, fault.InnerException ?? fault, _proxyError());
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw KubeFailure.Timeout(request, _limit, _server);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
-
-    // The WebSocket client keeps the status of a refused upgrade and drops the body, where the reason is. Asked without the upgrade the
-    // server gives its reason; when that is only the missing upgrade, the first status stands.
-    private async Task<KubeException> RefusedUpgradeAsync(KubeRequest request, int status, CancellationToken cancellation)
-    {
-        try
-        {
-            using HttpResponseMessage answer = await SendAsync(request, body: null, cancellation);
-        }
-        catch (KubeException fault) when (fault.Status == status)
-        {
-            return fault;
-        }
-        catch (KubeException)
-        {
-            // Answered otherwise without the upgrade.
-        }
-
-        return KubeFailure.FromAnswer(request, status, $"{{\"status\":\"Failure\",\"message\":\"the upgrade to a WebSocket was refused with HTTP {status}\"}}", _server);
-    }
 
     private async Task<HttpResponseMessage> SendAsync(KubeRequest request, byte[]? body, CancellationToken cancellation)
     {

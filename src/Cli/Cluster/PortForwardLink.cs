@@ -1,215 +1,222 @@
-using System.Net.Sockets;
-using System.Net.WebSockets;
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 
-using Telepresence.Cli.Daemon;
+using Telepresence.Tunnel.Buffers;
+using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Cluster;
 
 /// <summary>
-/// A port-forward to the proxy pod as a stream socket: one end of a socket pair, whose other end is pumped into a WebSocket here.
+/// A port-forward to the proxy pod: a WebSocket (RFC 6455) on a socket of its own, whose messages are read and written on the loop that
+/// owns the session, with no other thread or socket in between.
 /// </summary>
 /// <remarks>
 /// <para>Subprotocol <c>v4.channel.k8s.io</c>: each binary message begins with a channel byte, 0 for data and 1 for errors; the first
 /// message on each channel is the port, two bytes little-endian. The kubelet dials the port only behind the upgrade, so a refused
-/// connection arrives on channel 1; it becomes <see cref="Ended"/>'s reason.</para>
+/// connection arrives on channel 1; it becomes <see cref="End"/>.</para>
 /// <para>The link's own end-of-stream means nothing: a kubelet delivers it up to a second late. Sessions carry their own.</para>
 /// </remarks>
-internal sealed class PortForwardLink
+internal sealed class PortForwardLink : ILinkFraming
 {
     private const string Subprotocol = "v4.channel.k8s.io";
     private const byte DataChannel = 0, ErrorChannel = 1;
-    private const int PortPrefixLength = 2;
-    private const int BufferLength = 128 * 1024, LeastRoom = 16 * 1024;
+    private const int NoChannel = -1, PortPrefixLength = 2, LongestError = 2048;
 
-    // A container runtime takes a message as a whole into memory that it makes larger step by step: more is slower there (bench/NOTES.md).
-    private const int MessageLength = 64 * 1024;
+    // With the channel byte a message's length still fits into two bytes. A container runtime takes a message as a whole into memory that it
+    // makes larger step by step: more is slower there (bench/NOTES.md).
+    private const int LongestMessage = ushort.MaxValue - 1;
+    private const int KeyLength = sizeof(uint), LongestHeader = 4 + KeyLength;
 
-    private readonly KubeWebSocket _webSocket;
-    private readonly Socket _inner;
-    private readonly StringBuilder _error = new();
+    private readonly TaskCompletionSource<string> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly WebSocketMask _mask = new();
+    private readonly List<byte> _error = [];
+    private readonly List<byte> _control = [];
+    private readonly List<byte> _pong = [];
     private readonly int[] _prefixLeft = [PortPrefixLength, PortPrefixLength];
 
-    private PortForwardLink(KubeWebSocket webSocket, Socket inner, FileDescriptor descriptor)
-    {
-        _webSocket = webSocket;
-        _inner = inner;
-        Descriptor = descriptor;
-        Ended = RunAsync();
-    }
+    // The frame that is being read, or its header as far as it has come; the message to which it belongs.
+    private WebSocketFrame _frame;
+    private bool _inFrame;
+    private long _left;
+    private bool _inMessage;
+    private int _channel = NoChannel;
+    private bool _pongOwed;
 
-    /// <summary>The session's end; whoever takes it closes it, and that ends the link.</summary>
-    internal FileDescriptor Descriptor { get; }
+    /// <summary>Takes over a WebSocket behind its handshake.</summary>
+    internal PortForwardLink(FileDescriptor socket) => Socket = socket;
+
+    /// <summary>The socket; whoever takes the link owns it.</summary>
+    internal FileDescriptor Socket { get; }
 
     /// <summary>Ends with the link, and says why it ended.</summary>
-    internal Task<string> Ended { get; }
+    internal Task<string> Ended => _ended.Task;
+
+    /// <inheritdoc/>
+    public int MaxMessage => LongestMessage;
+
+    /// <inheritdoc/>
+    public int Overhead => LongestHeader + sizeof(byte) + LongestHeader + WebSocketFrame.LongestControl;
+
+    /// <inheritdoc/>
+    public bool HasOutput => _pongOwed;
+
+    /// <inheritdoc/>
+    public string? End { get; private set; }
 
     /// <summary>Opens a port-forward.</summary>
     /// <exception cref="KubeException">The API server refused or did not answer.</exception>
-    internal static async Task<PortForwardLink> OpenAsync(KubeClient client, string @namespace, string pod, int port, CancellationToken cancellation)
+    internal static async Task<PortForwardLink> OpenAsync(KubeClient client, string @namespace, string pod, int port, CancellationToken cancellation) =>
+        new(await client.OpenWebSocketAsync(KubeRequest.PortForward(@namespace, pod, port), Subprotocol, cancellation));
+
+    /// <inheritdoc/>
+    public int Unwrap(Span<byte> bytes)
     {
-        KubeWebSocket webSocket = await client.OpenWebSocketAsync(KubeRequest.PortForward(@namespace, pod, port), Subprotocol, cancellation);
-        try
+        int kept = 0, at = 0;
+        while (End is null && (at < bytes.Length || (_inFrame && _left == 0)))
         {
-            (Socket inner, FileDescriptor descriptor) = SocketPair.Create();
-            return new PortForwardLink(webSocket, inner, descriptor);
-        }
-        catch
-        {
-            webSocket.Dispose();
-            throw;
-        }
-    }
-
-    private async Task<string> RunAsync()
-    {
-        using CancellationTokenSource stop = new();
-        Task<string> down = OnThread(() => DownAsync(stop.Token)), up = OnThread(() => UpAsync(stop.Token));
-        string reason = await await Task.WhenAny(down, up);
-
-        // Whatever ended first is the reason; the other direction is told to end.
-        await stop.CancelAsync();
-        _webSocket.Socket.Abort();
-        _inner.Dispose();
-        await Task.WhenAll(down, up);
-        _webSocket.Dispose();
-        return _error.Length > 0 ? _error.ToString().Trim() : reason;
-    }
-
-    // Each direction waits in system calls, on a thread of its own.
-    private static Task<string> OnThread(Func<Task<string>> pump) =>
-        Task.Factory.StartNew(pump, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
-
-    // Under load the bytes come in small pieces, as TLS and kubectl cut them. What has arrived by then is gathered, so that the session is
-    // woken once for all of it and not for each piece.
-    private async Task<string> DownAsync(CancellationToken stop)
-    {
-        Gathering gathering = new(_inner);
-        byte[] head = new byte[1];
-        int channel = -1;
-        try
-        {
-            while (true)
+            if (!_inFrame)
             {
-                gathering.MakeRoom();
-                if (!_webSocket.HasMore)
-                    gathering.PassOn();
-                ValueWebSocketReceiveResult received = await _webSocket.Socket.ReceiveAsync(channel < 0 ? head : gathering.Free, stop);
-                if (received.MessageType == WebSocketMessageType.Close)
-                {
-                    gathering.PassOn();
-                    return _webSocket.Socket.CloseStatusDescription is { Length: > 0 } text ? text : "the API server closed the port-forward";
-                }
-
-                if (channel >= 0)
-                    Take(channel, gathering, received.Count);
-                else if (received.Count > 0)
-                    channel = head[0];
-                if (!received.EndOfMessage)
-                    continue;
-                if (channel == ErrorChannel && _error.Length > 0)
-                {
-                    gathering.PassOn();
-                    return _error.ToString();
-                }
-
-                channel = -1;
+                if (_frame.Take(bytes[at++]))
+                    BeginFrame();
+                continue;
             }
+
+            int count = (int)Math.Min(_left, bytes.Length - at);
+            Span<byte> payload = bytes.Slice(at, count);
+            at += count;
+            _left -= count;
+            if (_frame.IsControl)
+                _control.AddRange(payload);
+            else
+                kept += TakeData(payload, bytes[kept..]);
+            if (_left == 0)
+                EndFrame();
         }
-        catch (Exception fault) when (IsLinkFault(fault))
-        {
-            // The last that came may be what the pod had to say about its end.
-            gathering.TryPassOn();
-            return Reason(fault);
-        }
+
+        return kept;
     }
 
-    // What stands in the gathering's free room.
-    private void Take(int channel, Gathering gathering, int count)
+    /// <inheritdoc/>
+    public int Wrap(ReadOnlySpan<IoVector> vectors, Span<byte> output)
     {
-        const int longest = 2048;
-        if (channel is not (DataChannel or ErrorChannel))
+        int written = 0;
+        if (_pongOwed)
+        {
+            uint pongKey = BeginFrame(WebSocketFrame.Pong, _pong.Count, output, ref written);
+            WebSocketMask.Copy(CollectionsMarshal.AsSpan(_pong), output[written..], pongKey);
+            written += _pong.Count;
+            _pongOwed = false;
+        }
+
+        int length = 0;
+        foreach (IoVector vector in vectors)
+            length += (int)vector.Length;
+        if (length == 0)
+            return written;
+        uint key = BeginFrame(WebSocketFrame.Binary, sizeof(byte) + length, output, ref written);
+        ReadOnlySpan<byte> channel = [DataChannel];
+        key = WebSocketMask.Copy(channel, output[written++..], key);
+        foreach (IoVector vector in vectors)
+        {
+            key = WebSocketMask.Copy(vector.Span, output[written..], key);
+            written += (int)vector.Length;
+        }
+
+        return written;
+    }
+
+    /// <inheritdoc/>
+    public void Closed(string reason) => _ended.TrySetResult(_error.Count > 0 ? ErrorText() : reason);
+
+    private void BeginFrame()
+    {
+        _inFrame = true;
+        _left = _frame.Length;
+        if (!_frame.IsValid || (!_frame.IsControl && _inMessage != (_frame.Opcode == WebSocketFrame.Continuation)))
+        {
+            End = "the API server sent what is not a WebSocket's frame";
             return;
-        int prefix = Math.Min(_prefixLeft[channel], count);
-        _prefixLeft[channel] -= prefix;
-        if (channel == DataChannel)
-            gathering.Add(prefix, count - prefix);
-        else if (_error.Length < longest)
-            _error.Append(Encoding.UTF8.GetString(gathering.Free.Span[prefix..Math.Min(count, longest)]));
+        }
+
+        if (_frame.IsControl)
+            _control.Clear();
+        else
+            _inMessage = true;
     }
 
-    private async Task<string> UpAsync(CancellationToken stop)
+    private void EndFrame()
     {
-        byte[] buffer = new byte[MessageLength];
-        buffer[0] = DataChannel;
-        try
+        WebSocketFrame frame = _frame;
+        _frame = default;
+        _inFrame = false;
+        switch (frame.Opcode)
         {
-            while (true)
-            {
-                int count = _inner.Receive(buffer.AsSpan(1));
-                if (count == 0)
-                    return "the session closed the link";
-                await _webSocket.Socket.SendAsync(buffer.AsMemory(0, count + 1), WebSocketMessageType.Binary, endOfMessage: true, stop);
-            }
+            case WebSocketFrame.Ping:
+                _pong.Clear();
+                _pong.AddRange(_control);
+                _pongOwed = true;
+                return;
+            case WebSocketFrame.Pong:
+                return;
+            case WebSocketFrame.Close:
+                // Two bytes of a code, then a reason.
+                End = _error.Count > 0 ? ErrorText() : _control.Count > 2 ? Encoding.UTF8.GetString([.. _control[2..]]) : "the API server closed the port-forward";
+                return;
         }
-        catch (Exception fault) when (IsLinkFault(fault))
-        {
-            return Reason(fault);
-        }
+
+        if (!frame.IsFinal)
+            return;
+        if (_channel == ErrorChannel && _error.Count > 0)
+            End = ErrorText();
+        _channel = NoChannel;
+        _inMessage = false;
     }
 
-    private static bool IsLinkFault(Exception fault) =>
-        fault is WebSocketException or SocketException or IOException or OperationCanceledException or ObjectDisposedException;
-
-    private static string Reason(Exception fault) =>
-        $"the port-forward was lost: {(fault.InnerException ?? fault).Message}";
-
-    /// <summary>Bytes on their way to the session that have not been passed on.</summary>
-    private sealed class Gathering(Socket session)
+    /// <returns>How many bytes of the session it put at the beginning of <paramref name="target"/>.</returns>
+    private int TakeData(ReadOnlySpan<byte> payload, Span<byte> target)
     {
-        private readonly byte[] _buffer = new byte[BufferLength];
-        private int _begin;
-        private int _end;
-
-        /// <summary>Where the next bytes go.</summary>
-        internal Memory<byte> Free => _buffer.AsMemory(_end);
-
-        /// <summary>Counts bytes of the free room in, behind those that are not meant for the session.</summary>
-        internal void Add(int skip, int count)
+        if (_channel == NoChannel && !payload.IsEmpty)
         {
-            if (skip > 0)
-                _buffer.AsSpan(_end + skip, count).CopyTo(_buffer.AsSpan(_end));
-            _end += count;
+            _channel = payload[0];
+            payload = payload[1..];
         }
 
-        /// <summary>Takes care that there is free room; it moves.</summary>
-        internal void MakeRoom()
+        if (_channel is not (DataChannel or ErrorChannel))
+            return 0;
+        int prefix = Math.Min(_prefixLeft[_channel], payload.Length);
+        _prefixLeft[_channel] -= prefix;
+        payload = payload[prefix..];
+        if (_channel == DataChannel)
         {
-            if (Free.Length < LeastRoom)
-                PassOn();
-            if (_begin == _end)
-                _begin = _end = 0;
+            payload.CopyTo(target);
+            return payload.Length;
         }
 
-        /// <summary>Passes everything on.</summary>
-        internal void PassOn()
+        _error.AddRange(payload[..Math.Min(payload.Length, LongestError - _error.Count)]);
+        return 0;
+    }
+
+    private string ErrorText() => Encoding.UTF8.GetString([.. _error]).Trim();
+
+    private uint BeginFrame(int opcode, int length, Span<byte> output, ref int written)
+    {
+        output[written++] = (byte)(WebSocketFrame.Final | opcode);
+        if (length < WebSocketFrame.ShortLength)
         {
-            while (_begin < _end)
-                _begin += session.Send(_buffer.AsSpan(_begin, _end - _begin));
+            output[written++] = (byte)(WebSocketFrame.Masked | length);
+        }
+        else
+        {
+            output[written++] = WebSocketFrame.Masked | WebSocketFrame.ShortLength;
+            BinaryPrimitives.WriteUInt16BigEndian(output[written..], (ushort)length);
+            written += sizeof(ushort);
         }
 
-        /// <summary>The same for a session that may have gone.</summary>
-        internal void TryPassOn()
-        {
-            try
-            {
-                PassOn();
-            }
-            catch (Exception gone) when (IsLinkFault(gone))
-            {
-                // Then there is nobody to read it.
-            }
-        }
+        uint key = _mask.Next();
+        BinaryPrimitives.WriteUInt32LittleEndian(output[written..], key);
+        written += KeyLength;
+        return key;
     }
 }

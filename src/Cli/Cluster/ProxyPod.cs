@@ -1,7 +1,6 @@
 using Telepresence.Cli.Cluster.Workloads;
 using Telepresence.Cli.Daemon;
 using Telepresence.Tunnel.Forward;
-using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Cluster;
 
@@ -90,7 +89,7 @@ internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<
     }
 
     /// <inheritdoc/>
-    async Task<FileDescriptor> ILinkSource.ConnectAsync(CancellationToken cancellation)
+    async Task<Link> ILinkSource.ConnectAsync(CancellationToken cancellation)
     {
         string pod = Name ?? throw new SessionLostException("The proxy pod is not known.");
         try
@@ -101,7 +100,7 @@ internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<
 
             // The API server can be reached, perhaps after an outage in which this session looked dead.
             workload.BeatSoon();
-            return link.Descriptor;
+            return new Link(link.Socket, link);
         }
         catch (UserError error)
         {
@@ -132,7 +131,18 @@ internal sealed class ProxyPod(KubeAccess kube, IProxyWorkload workload, Action<
 
     private async Task ThrowIfLostAsync(string pod, CancellationToken cancellation)
     {
-        KubeList<Pod> pods = await kube.Client.GetAsync(KubeRequest.ListPods(workload.Namespace, workload.PodSelector), KubeJson.Default.KubeListPod, cancellation);
+        KubeList<Pod> pods;
+        try
+        {
+            pods = await kube.Client.GetAsync(KubeRequest.ListPods(workload.Namespace, workload.PodSelector), KubeJson.Default.KubeListPod, cancellation);
+        }
+        catch (KubeException fault)
+        {
+            // Not known, then; the next attempt asks again.
+            log.Detail($"the pods cannot be listed: {fault.Message}");
+            return;
+        }
+
         if (!(pods.Items ?? []).Any(present => present.Metadata.Name == pod && present.Metadata.DeletionTimestamp is null && present.Status?.Phase == "Running"))
             throw new SessionLostException($"The proxy pod {pod} is gone.");
     }

@@ -99,6 +99,9 @@ internal sealed class ControlConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>The process at the other end.</summary>
+    internal int PeerProcess => Posix.PeerOf((int)_socket.Handle).Pid;
+
     /// <summary>Whether root or <paramref name="uid"/> is at the other end.</summary>
     internal bool PeerIs(uint uid) => Posix.PeerOf((int)_socket.Handle).Uid is var peer && (peer == 0 || peer == uid);
 

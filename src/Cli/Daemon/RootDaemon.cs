@@ -21,11 +21,18 @@ internal sealed class RootDaemon : IAsyncDisposable
     private RootSession? _session;
     private volatile bool _closing;
 
+    // Who started the daemon and has not come yet. Others who only look whether it runs come and go meanwhile.
+    private volatile int _awaited;
+
     /// <summary>Begins to listen.</summary>
-    internal RootDaemon(IMachine machine, FileLog log)
+    /// <param name="machine">What it may change.</param>
+    /// <param name="log">Its log.</param>
+    /// <param name="starter">The process that started it and will be the first front end.</param>
+    internal RootDaemon(IMachine machine, FileLog log, int starter)
     {
         _machine = machine;
         _log = log;
+        _awaited = starter;
         _server = ControlServer.Start(DaemonPaths.RootSocket, Posix.geteuid(), ServeAsync, log);
         _server.Idle = EndWhenUnused;
     }
@@ -94,7 +101,7 @@ internal sealed class RootDaemon : IAsyncDisposable
 
         MachineOwner machine = new(journal);
         await UndoLeftoversAsync(journal, machine, log);
-        await using RootDaemon daemon = new(machine, log);
+        await using RootDaemon daemon = new(machine, log, Posix.getppid());
         TellStarter("ready");
         using Guardian guardian = Guardian.Start("daemon-root", "--undo");
         using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);
@@ -102,7 +109,7 @@ internal sealed class RootDaemon : IAsyncDisposable
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
 
         // The front end connects right behind "ready"; should it have died instead, nobody ever will.
-        _ = Task.Delay(TimeSpan.FromSeconds(10)).ContinueWith(_ => daemon.EndWhenUnused(), TaskScheduler.Default);
+        _ = Task.Delay(TimeSpan.FromSeconds(10)).ContinueWith(_ => daemon.StopAwaiting(), TaskScheduler.Default);
         await daemon.Over;
 
         // Somebody may have connected in the very last moment.
@@ -180,6 +187,8 @@ internal sealed class RootDaemon : IAsyncDisposable
 
     private async Task ServeAsync(ControlConnection connection, CancellationToken cancellation)
     {
+        if (connection.PeerProcess == _awaited)
+            _awaited = 0;
         while (await connection.ReceiveAsync(cancellation) is Message message)
         {
             switch (message.Kind)
@@ -315,9 +324,16 @@ internal sealed class RootDaemon : IAsyncDisposable
         return report with { RootDaemon = report.RootDaemon with { Running = true, Name = "OSS Root Daemon", Version = ProductVersion.Text } };
     }
 
+    // The starter did not come, and never will.
+    private void StopAwaiting()
+    {
+        _awaited = 0;
+        EndWhenUnused();
+    }
+
     private void EndWhenUnused()
     {
-        if (_session is null && _server.Connections == 0)
+        if (_session is null && _server.Connections == 0 && (_awaited == 0 || _closing))
         {
             _closing = true;
             _over.TrySetResult();

@@ -34,6 +34,7 @@ internal sealed class UserDaemon : IAsyncDisposable
     internal static async Task<int> RunAsync(int channel, string directory)
     {
         Posix.CloseInherited(except: channel);
+        OpenFilesLimit.Raise();
         await using UserDaemon daemon = new(channel, directory);
         using Guardian guardian = Guardian.Start("daemon-user", "--undo");
         using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);

@@ -13,6 +13,7 @@ using Telepresence.Cli.Machine;
 using Telepresence.Cli.Machine.Resolver;
 using Telepresence.Cli.Session;
 using Telepresence.Tunnel.Forward;
+using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Launch;
 
@@ -107,7 +108,9 @@ internal sealed class TreeSession : IAsyncDisposable
         UserShell shell = _options.Command.Count > 0
             ? new UserShell(_options.Command, new Dictionary<string, string>())
             : UserShell.Prepare(_user, _target!.Context, _directory, interactive);
-        return _method!.Host.RunAsync(shell.Command, TreeVariables.Merge(_user.Environment, _entry!.Pod, _entry.Own, shell.Variables), System.Environment.CurrentDirectory);
+        Task<int> ended = _method!.Host.RunAsync(shell.Command, TreeVariables.Merge(_user.Environment, _entry!.Pod, _entry.Own, shell.Variables), System.Environment.CurrentDirectory);
+        OpenFilesLimit.Raise();
+        return ended;
     }
 
     /// <summary>Sends the command a signal.</summary>

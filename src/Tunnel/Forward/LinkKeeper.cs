@@ -29,8 +29,8 @@ public sealed class LinkKeeper(EventLoop loop, MuxSession session, LinkPump pump
         {
             try
             {
-                FileDescriptor link = await source.ConnectAsync(cancellation).ConfigureAwait(false);
-                LinkLife life = await loop.InvokeAsync(() => Attach(link)).ConfigureAwait(false);
+                Link link = await source.ConnectAsync(cancellation).ConfigureAwait(false);
+                LinkLife life = await loop.InvokeAsync(() => Attach(link, cancellation)).ConfigureAwait(false);
                 _lastFailure = null;
                 await life.Ended.WaitAsync(cancellation).ConfigureAwait(false);
                 (bool carried, bool over) = await loop.InvokeAsync(() => (session.Counters.Links > life.LinksBefore, session.State == SessionState.Ended)).ConfigureAwait(false);
@@ -61,12 +61,20 @@ public sealed class LinkKeeper(EventLoop loop, MuxSession session, LinkPump pump
         }
     }
 
-    private LinkLife Attach(FileDescriptor link)
+    private LinkLife Attach(Link link, CancellationToken cancellation)
     {
+        // The pump may have been disposed of meanwhile.
+        if (cancellation.IsCancellationRequested)
+        {
+            link.Socket.Dispose();
+            link.Framing?.Closed("it came too late");
+            cancellation.ThrowIfCancellationRequested();
+        }
+
         TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
         long before = session.Counters.Links;
         session.LinkUp(loop.Now);
-        pump.Attach(link);
+        pump.Attach(link.Socket, link.Framing);
         pump.Detached = _ => ended.TrySetResult();
         return new LinkLife(ended.Task, before);
     }

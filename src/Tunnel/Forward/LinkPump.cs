@@ -14,6 +14,8 @@ namespace Telepresence.Tunnel.Forward;
 /// small frame overtakes bulk that the session has not handed out yet. For the same reason little may wait in the kernel:
 /// TCP_NOTSENT_LOWAT makes the socket refuse more than <see cref="KernelBacklog"/> unsent bytes. The descriptor is watched for
 /// writing only while it has refused some.</para>
+/// <para>A link with an <see cref="ILinkFraming"/> is read in place, and written message by message: each is made of what the session has when
+/// the one before has left.</para>
 /// <para>Add it to the loop behind everything that writes to streams; what is written later in the same turn goes out at once in the
 /// next.</para>
 /// </remarks>
@@ -22,6 +24,7 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
     /// <summary>Most bytes that wait unsent in a TCP link's socket.</summary>
     public const int KernelBacklog = 128 * 1024;
 
+    private const string ClosedBySession = "the session closed the link";
     private const int ReadSize = 256 * 1024, ReadsPerTurn = 4, GatherSize = 256 * 1024, MaxVectors = 256;
 
     private readonly EventLoop _loop;
@@ -31,6 +34,9 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
     private readonly byte[] _readBuffer = GC.AllocateUninitializedArray<byte>(ReadSize, pinned: true);
     private readonly IoVector[] _vectors = GC.AllocateArray<IoVector>(MaxVectors, pinned: true);
     private FileDescriptor? _link;
+
+    // Of a framed link.
+    private LinkMessage? _message;
     private bool _blocked;
 
     /// <summary>Makes a pump and adds it to the loop. On the loop's thread.</summary>
@@ -49,18 +55,23 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
     public bool IsAttached => _link is not null;
 
     /// <inheritdoc/>
-    public long NextDeadline => _session.HasOutput && _link is not null && !_blocked ? 0 : _session.NextDeadline;
+    public long NextDeadline => HasOutput && _link is not null && !_blocked ? 0 : _session.NextDeadline;
+
+    private bool HasOutput => _session.HasOutput || _message is { Left: > 0 } or { Framing.HasOutput: true };
 
     /// <summary>
     /// Takes over a connected, non-blocking stream socket that the session has been told about (<see cref="MuxSession.LinkUp"/> or
     /// <see cref="MuxSession.AcceptLink"/>). A link that is still attached is closed.
     /// </summary>
+    /// <param name="link">The socket, which is the pump's from now on.</param>
+    /// <param name="framing">What stands around the session's bytes on it; null: nothing does.</param>
     /// <exception cref="IOException">The loop cannot watch it.</exception>
-    public void Attach(FileDescriptor link)
+    public void Attach(FileDescriptor link, ILinkFraming? framing = null)
     {
-        CloseLink();
+        CloseLink("another took its place");
         Tune(link.Number);
         _link = link;
+        _message = framing is null ? null : new LinkMessage(framing);
         _blocked = false;
         _loop.Add(link.Number, Readiness.Read, this);
     }
@@ -70,7 +81,7 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
     {
         if (_link is null)
             return;
-        CloseLink();
+        CloseLink(ClosedBySession);
         Detached?.Invoke(_loop.Now);
     }
 
@@ -88,19 +99,19 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
     {
         if (now >= _session.NextDeadline)
             _session.Poll(now);
-        while (_link is not null && !_blocked && _session.HasOutput && Write(now))
+        while (_link is not null && !_blocked && HasOutput && Write(now))
         {
         }
 
         // After a goodbye nothing more comes; closing the descriptor behind it lets the peer read it first.
-        if (_link is not null && _session.State == SessionState.Ended && !_session.HasOutput)
+        if (_link is not null && _session.State == SessionState.Ended && !HasOutput)
             Lose("the session has ended", now);
     }
 
     /// <summary>Closes the link, if there is one, and leaves the loop. Not from inside a turn handler.</summary>
     public void Dispose()
     {
-        CloseLink();
+        CloseLink(ClosedBySession);
         _loop.RemoveTurnHandler(this);
     }
 
@@ -114,7 +125,7 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
                 count = Libc.recv(link.Number, buffer, ReadSize, Libc.MSG_DONTWAIT);
             if (count > 0)
             {
-                _session.Receive(_readBuffer.AsSpan(0, (int)count), now);
+                Take(_readBuffer.AsSpan(0, (int)count), now);
                 if (count < ReadSize)
                     return;
             }
@@ -135,15 +146,30 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
         }
     }
 
+    private void Take(Span<byte> bytes, long now)
+    {
+        if (_message is not { } message)
+        {
+            _session.Receive(bytes, now);
+            return;
+        }
+
+        int length = message.Framing.Unwrap(bytes);
+        if (length > 0)
+            _session.Receive(bytes[..length], now);
+        if (_message == message && message.Framing.End is { } end)
+            Lose(end, now);
+    }
+
     /// <returns>Whether to go on: the link took everything that was gathered.</returns>
     private bool Write(long now)
     {
+        if (_message is not null)
+            return WriteMessage(_message, now);
         int filled = _session.Gather(_vectors, GatherSize, now);
         if (filled == 0)
             return false;
-        long length = 0;
-        foreach (IoVector vector in _vectors.AsSpan(0, filled))
-            length += (long)vector.Length;
+        long length = Length(_vectors.AsSpan(0, filled));
         nint sent;
         do
         {
@@ -156,23 +182,56 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
             }
         }
         while (sent < 0 && Libc.Errno == Libc.EINTR);
-        if (sent < 0 && Libc.Errno != Libc.EAGAIN)
+        bool failed = sent < 0 && Libc.Errno != Libc.EAGAIN;
+        string reason = failed ? WriteFailure() : "";
+        _session.Sent((int)Math.Max(sent, 0), now);
+        return failed ? GiveUp(reason, now) : sent == length || Block();
+    }
+
+    private bool WriteMessage(LinkMessage message, long now)
+    {
+        if (message.Left == 0)
         {
-            // The peer may have said goodbye before it closed; that has arrived and says more than the failure.
-            string reason = Libc.Failure("writing to the link").Message;
-            FileDescriptor link = _link;
-            _session.Sent(0, now);
-            Read(now);
-            if (_link == link)
-                Lose(reason, now);
-            return false;
+            int filled = _session.Gather(_vectors, message.Framing.MaxMessage, now);
+            message.Fill(_vectors.AsSpan(0, filled));
+            _session.Sent((int)Length(_vectors.AsSpan(0, filled)), now);
+            if (message.Left == 0)
+                return false;
         }
 
-        _session.Sent((int)Math.Max(sent, 0), now);
-        if (sent == length)
-            return true;
+        do
+        {
+            if (message.Send(_link!.Number) < 0 && Libc.Errno != Libc.EINTR)
+                return Libc.Errno == Libc.EAGAIN ? Block() : GiveUp(WriteFailure(), now);
+        }
+        while (message.Left > 0);
+        return true;
+    }
+
+    private static string WriteFailure() => Libc.Failure("writing to the link").Message;
+
+    private static long Length(ReadOnlySpan<IoVector> vectors)
+    {
+        long length = 0;
+        foreach (IoVector vector in vectors)
+            length += (long)vector.Length;
+        return length;
+    }
+
+    private bool Block()
+    {
         _blocked = true;
-        _loop.Modify(_link.Number, Readiness.Read | Readiness.Write);
+        _loop.Modify(_link!.Number, Readiness.Read | Readiness.Write);
+        return false;
+    }
+
+    // The peer may have said goodbye before it closed; that has arrived and says more than the failure.
+    private bool GiveUp(string reason, long now)
+    {
+        FileDescriptor? link = _link;
+        Read(now);
+        if (_link == link)
+            Lose(reason, now);
         return false;
     }
 
@@ -184,19 +243,22 @@ public sealed unsafe class LinkPump : IReadyHandler, ITurnHandler, IDisposable
 
     private void Lose(string reason, long now)
     {
-        CloseLink();
+        CloseLink(reason);
         _session.LinkDown(reason, now);
         if (_link is null)
             Detached?.Invoke(now);
     }
 
-    private void CloseLink()
+    private void CloseLink(string reason)
     {
         if (_link is null)
             return;
         _loop.Remove(_link.Number);
         _link.Dispose();
         _link = null;
+        LinkMessage? message = _message;
+        _message = null;
+        message?.Framing.Closed(reason);
     }
 
     // A link is loopback or a Unix socket; for the latter the TCP options do not apply and the kernel says so. BBR paces on

@@ -10,7 +10,7 @@ namespace Telepresence.Tunnel.Forward;
 /// <param name="collect">Collects garbage and gives pages back; this process's collector if null.</param>
 internal sealed class MemoryTrimmer(ChunkPool pool, Func<long>? heap = null, Action? collect = null) : ITurnHandler
 {
-    private const long Keep = 4 << 20, WorthCollecting = 2 << 20, MuchGarbage = 8 << 20, Quiet = 1 << 20;
+    private const long Keep = 4 << 20, WorthCollecting = 2 << 20, MuchGarbage = 4 << 20, Quiet = 1 << 20;
 
     /// <summary>How long traffic must have been calm.</summary>
     internal const long CalmFor = 2_000_000;

@@ -69,11 +69,18 @@ internal struct LinkWindow
     /// <summary>Bytes, headers included, of data frames that are planned or on their way.</summary>
     internal long InFlight { get; private set; }
 
+    /// <summary>How long a frame's round trip is when the queue is as long as it should be, in microseconds; 0 while nothing is known.</summary>
+    internal readonly long WantedRoundTrip => Shortest == long.MaxValue ? 0 : Shortest + WantedQueue;
+
     /// <summary>Whether bulk must wait.</summary>
     internal readonly bool IsFull => InFlight >= Size;
 
     /// <summary>Whether a stream that was quiet may send its little nevertheless.</summary>
     internal readonly bool HasReserve => InFlight < Size + Size / 4;
+
+    private readonly long Shortest => Math.Min(_shortest, _shortestBefore);
+
+    private readonly long WantedQueue => _nearest < _options.NearLink ? _options.NearLinkQueue : Math.Max(_options.FarLinkQueue, Shortest / 4);
 
     /// <summary>A new link: nothing is known about it. What is on its way stays so.</summary>
     internal void Restart()
@@ -154,8 +161,7 @@ internal struct LinkWindow
                 return;
         }
 
-        long shortest = Math.Min(_shortest, _shortestBefore);
-        long queue = _nearest < _options.NearLink ? _options.NearLinkQueue : Math.Max(_options.FarLinkQueue, shortest / 4);
+        long shortest = Shortest, queue = WantedQueue;
         _best = Math.Min(_best, time);
         if (time < shortest + (queue / 4))
             Resize(Size * 2L);

@@ -60,7 +60,7 @@ public sealed partial class MuxSession
         // Only once the old limit is near is credit due again.
         if (stream.Window.Resting > 0)
             ForgetPromise(stream);
-        if (stream.Window.WantsGrowth(_roundTrip.Shortest, Options.MaxWindow, now))
+        if (stream.Window.WantsGrowth(_linkWindow.WantedRoundTrip, Options.MaxWindow, now))
             GrowWindow(stream, now);
         stream.Window.Update(now);
         if (!stream.CreditQueued)

@@ -17,21 +17,22 @@ internal static class Checksum
         ref var start = ref MemoryMarshal.GetReference(bytes);
         nuint i = 0;
         var n = (nuint)bytes.Length;
-        if (Vector256.IsHardwareAccelerated && n >= 64)
+        if (Vector128.IsHardwareAccelerated && n >= 32)
         {
-            // 32-bit lanes widened into 64-bit accumulators; four of them hide the latency of the adds.
-            var mask = Vector256.Create(0xffff_ffffUL);
-            Vector256<ulong> a = default, b = default, c = default, d = default;
-            for (; i + 64 <= n; i += 64)
+            // 32-bit lanes widened into 64-bit accumulators; four of them hide the latency of the adds. 128 bits, which every machine
+            // has: a native program cannot choose when it runs.
+            var mask = Vector128.Create(0xffff_ffffUL);
+            Vector128<ulong> a = default, b = default, c = default, d = default;
+            for (; i + 32 <= n; i += 32)
             {
-                var x = Vector256.LoadUnsafe(ref start, i).AsUInt64();
-                var y = Vector256.LoadUnsafe(ref start, i + 32).AsUInt64();
+                var x = Vector128.LoadUnsafe(ref start, i).AsUInt64();
+                var y = Vector128.LoadUnsafe(ref start, i + 16).AsUInt64();
                 a += x & mask;
-                b += Vector256.ShiftRightLogical(x, 32);
+                b += Vector128.ShiftRightLogical(x, 32);
                 c += y & mask;
-                d += Vector256.ShiftRightLogical(y, 32);
+                d += Vector128.ShiftRightLogical(y, 32);
             }
-            sum += Vector256.Sum(a + b + c + d);
+            sum += Vector128.Sum(a + b + c + d);
         }
         for (; i + 4 <= n; i += 4)
             sum += Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref start, i));

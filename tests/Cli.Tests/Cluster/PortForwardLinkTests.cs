@@ -4,12 +4,13 @@ using System.Net.WebSockets;
 using Microsoft.AspNetCore.Http;
 
 using Telepresence.Cli.Cluster;
-using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Tests.Cluster;
 
 public sealed class PortForwardLinkTests
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     // Port 7700 as each channel's first message.
     private static readonly byte[] DataPrefix = [0, 0x14, 0x1e], ErrorPrefix = [1, 0x14, 0x1e];
 
@@ -18,32 +19,27 @@ public sealed class PortForwardLinkTests
     {
         await using FakeApiServer server = await FakeApiServer.StartAsync(static context => ServeAsync(context, EchoAsync));
         using KubeClient client = server.Client();
-        PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
-        Socket session = Borrow(link.Descriptor);
+        using LinkCarrier carrier = new(await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None));
         byte[] sent = new byte[3_000_001];
         new Random(7).NextBytes(sent);
 
-        Task sending = SendAllAsync(session, sent);
-        byte[] received = new byte[sent.Length];
-        int count = 0;
-        while (count < received.Length)
-            count += await session.ReceiveAsync(received.AsMemory(count));
+        Task sending = carrier.SendAsync(sent);
+        byte[] received = await carrier.ReceiveAsync(sent.Length);
         await sending;
 
         Assert.Equal(sent, received);
         Assert.Equal(["GET /api/v1/namespaces/web/pods/p/portforward?ports=7700"], server.Requests);
-        session.Dispose();
-        link.Descriptor.Dispose();
     }
 
     [Fact]
-    public async Task Closing_the_descriptor_ends_the_link()
+    public async Task A_link_that_is_closed_says_why()
     {
         await using FakeApiServer server = await FakeApiServer.StartAsync(static context => ServeAsync(context, EchoAsync));
         using KubeClient client = server.Client();
         PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
 
-        link.Descriptor.Dispose();
+        link.Socket.Dispose();
+        link.Closed("the session closed the link");
 
         Assert.Equal("the session closed the link", await link.Ended);
     }
@@ -58,16 +54,29 @@ public sealed class PortForwardLinkTests
         }));
         using KubeClient client = server.Client();
         PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
-        Socket session = Borrow(link.Descriptor);
+        using LinkCarrier carrier = new(link);
 
+        Assert.Empty(await carrier.ReceiveAsync(1));
+        Assert.Equal("connect: connection refused", link.End);
+        link.Closed("whatever the socket says");
         Assert.Equal("connect: connection refused", await link.Ended);
-        Assert.Equal(0, await session.ReceiveAsync(new byte[1].AsMemory()));
-        session.Dispose();
-        link.Descriptor.Dispose();
     }
 
     [Fact]
-    public async Task A_server_that_goes_away_ends_the_link()
+    public async Task A_server_that_closes_the_websocket_ends_the_link_with_its_reason()
+    {
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static context => ServeAsync(context, static socket =>
+            socket.CloseOutputAsync(WebSocketCloseStatus.EndpointUnavailable, "the node shuts down", CancellationToken.None)));
+        using KubeClient client = server.Client();
+        PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
+        using LinkCarrier carrier = new(link);
+
+        Assert.Empty(await carrier.ReceiveAsync(1));
+        Assert.Equal("the node shuts down", link.End);
+    }
+
+    [Fact]
+    public async Task A_server_that_goes_away_closes_the_socket()
     {
         await using FakeApiServer server = await FakeApiServer.StartAsync(static context => ServeAsync(context, async socket =>
         {
@@ -76,14 +85,27 @@ public sealed class PortForwardLinkTests
         }));
         using KubeClient client = server.Client();
         PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None);
+        using LinkCarrier carrier = new(link);
 
-        Socket session = Borrow(link.Descriptor);
-        await session.SendAsync("x"u8.ToArray());
+        await carrier.SendAsync("x"u8.ToArray());
 
-        Assert.StartsWith("the port-forward was lost", await link.Ended, StringComparison.Ordinal);
-        Assert.Equal(0, await session.ReceiveAsync(new byte[1].AsMemory()));
-        session.Dispose();
-        link.Descriptor.Dispose();
+        Assert.Empty(await carrier.ReceiveAsync(1));
+        Assert.Null(link.End);
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_not_to_this_upgrade_is_none()
+    {
+        await using FakeApiServer server = await FakeApiServer.StartAsync(static async context =>
+        {
+            using WebSocket socket = await context.WebSockets.AcceptWebSocketAsync("v5.channel.k8s.io");
+        });
+        using KubeClient client = server.Client();
+
+        KubeException fault = await Assert.ThrowsAsync<KubeException>(() => PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None));
+
+        Assert.Equal(ExitCode.ApiError, fault.Explanation.ExitCode);
+        Assert.Contains("not a WebSocket's", fault.Explanation.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -100,24 +122,50 @@ public sealed class PortForwardLinkTests
         Assert.Contains(part, fault.Explanation.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task An_upgrade_that_never_comes_is_given_up()
+    [Theory]
+    [InlineData("")]
+    [InlineData("HTTP/1.1 101 Switching")]
+    [InlineData("HTTP/1.1 403 Forbidden\r\nContent-Length: 500\r\n\r\n{\"kind\"")]
+    public async Task An_upgrade_that_is_given_up_closes_its_connection(string answer)
     {
-        await using FakeApiServer server = await FakeApiServer.StartAsync(static async context =>
-        {
-            TaskCompletionSource gone = new();
-            await using CancellationTokenRegistration aborted = context.RequestAborted.Register(gone.SetResult);
-            await gone.Task;
-        });
-        using KubeClient client = server.Client(TimeSpan.FromMilliseconds(50));
+        await using SilentServer server = new(answer);
+        using KubeClient client = new(() => server.Path, "https://api.example.com:6443");
+        using CancellationTokenSource gaveUp = new();
 
-        KubeException fault = await Assert.ThrowsAsync<KubeException>(() => PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None));
+        Task<PortForwardLink> opening = PortForwardLink.OpenAsync(client, "web", "p", 7700, gaveUp.Token);
+        await server.AnsweredAsync().WaitAsync(Patience);
+        await gaveUp.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening).WaitAsync(Patience);
+        await server.ClosedAsync().WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task An_upgrade_that_never_comes_is_explained()
+    {
+        await using SilentServer server = new("");
+        using KubeClient client = new(() => server.Path, "https://api.example.com:6443", limit: TimeSpan.FromMilliseconds(200));
+
+        KubeException fault = await Assert.ThrowsAsync<KubeException>(() => PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None)).WaitAsync(Patience);
 
         Assert.Equal(ExitCode.ApiTimeout, fault.Explanation.ExitCode);
     }
 
-    // To be disposed before the descriptor is closed: its number may belong to somebody else from then on.
-    private static Socket Borrow(FileDescriptor descriptor) => new(new SafeSocketHandle(descriptor.Number, ownsHandle: false));
+    [Theory]
+    [InlineData("")]
+    [InlineData("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")]
+    public async Task What_comes_right_behind_the_answer_is_the_first_frame(string before)
+    {
+        await using SilentServer server = new(before + "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n\u0002\u0000");
+        using KubeClient client = new(() => server.Path, "https://api.example.com:6443");
+
+        PortForwardLink link = await PortForwardLink.OpenAsync(client, "web", "p", 7700, CancellationToken.None).WaitAsync(Patience);
+
+        using Socket socket = new(new SafeSocketHandle(link.Socket.Take(), ownsHandle: true));
+        byte[] first = new byte[10];
+        Assert.Equal(2, await socket.ReceiveAsync(first.AsMemory()));
+        Assert.Equal([2, 0], first[..2]);
+    }
 
     private static async Task ServeAsync(HttpContext context, Func<WebSocket, Task> serve)
     {
@@ -156,10 +204,4 @@ public sealed class PortForwardLinkTests
 
     private static async Task SendAsync(WebSocket socket, byte[] message) =>
         await socket.SendAsync(message, WebSocketMessageType.Binary, endOfMessage: true, CancellationToken.None);
-
-    private static async Task SendAllAsync(Socket socket, byte[] bytes)
-    {
-        for (int sent = 0; sent < bytes.Length;)
-            sent += await socket.SendAsync(bytes.AsMemory(sent, Math.Min(bytes.Length - sent, 100_000)));
-    }
 }

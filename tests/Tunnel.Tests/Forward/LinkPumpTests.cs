@@ -13,9 +13,7 @@ public sealed class LinkPumpTests
         using SessionPair pair = new((stream, _, now) => Accept(stream, far, now));
         pair.Link();
         byte[] bytes = RandomBytes(8_000_000);
-        StreamRecorder near = new();
-        MuxStream stream = pair.Client.Open(StreamKind.Tcp, [1], near, pair.Loop.Now)!;
-        near.Send(stream, bytes, thenEnd: true, pair.Loop.Now);
+        Send(pair, bytes);
         pair.Turns.Until(() => far.Ended);
         Assert.True(CollectionsMarshal.AsSpan(far.Bytes).SequenceEqual(bytes));
     }
@@ -27,9 +25,7 @@ public sealed class LinkPumpTests
         using SessionPair pair = new((stream, _, now) => Accept(stream, far, now));
         pair.Link();
         byte[] bytes = RandomBytes(10_000_000);
-        StreamRecorder near = new();
-        MuxStream stream = pair.Client.Open(StreamKind.Tcp, [1], near, pair.Loop.Now)!;
-        near.Send(stream, bytes, thenEnd: true, pair.Loop.Now);
+        Send(pair, bytes);
         Random random = new(7);
         for (int cut = 1; cut <= 5; cut++)
         {
@@ -82,11 +78,79 @@ public sealed class LinkPumpTests
         Assert.Equal(SessionState.Suspended, seen);
     }
 
+    [Fact]
+    public void A_framed_link_carries_messages_both_ways()
+    {
+        StreamRecorder far = new();
+        MuxStream? accepted = null;
+        using SessionPair pair = new((stream, _, now) => Accept(accepted = stream, far, now));
+        CountingFraming framing = new();
+        pair.Link(framing);
+        byte[] bytes = RandomBytes(3_000_000);
+        StreamRecorder near = Send(pair, bytes);
+        pair.Turns.Until(() => far.Ended);
+        far.Send(accepted!, bytes, thenEnd: true, pair.Loop.Now);
+        pair.Turns.Until(() => near.Ended);
+
+        Assert.True(CollectionsMarshal.AsSpan(far.Bytes).SequenceEqual(bytes));
+        Assert.True(CollectionsMarshal.AsSpan(near.Bytes).SequenceEqual(bytes));
+        Assert.InRange(framing.Longest, 10_000, CountingFraming.Limit);
+        Assert.Null(framing.ClosedBecause);
+    }
+
+    [Fact]
+    public void What_the_framing_has_to_say_is_sent_while_the_session_is_silent()
+    {
+        using SessionPair pair = new();
+        CountingFraming framing = new();
+        pair.Link(framing);
+        framing.Owes = true;
+        pair.Turns.Until(() => !framing.Owes);
+    }
+
+    [Fact]
+    public void The_framing_s_end_is_the_link_s()
+    {
+        using SessionPair pair = new();
+        CountingFraming framing = new();
+        pair.Link(framing);
+        framing.End = "connection refused";
+        pair.Server!.End("the pod is being stopped", pair.Loop.Now);
+        pair.Turns.Until(() => !pair.ClientPump.IsAttached);
+        Assert.Equal("connection refused", framing.ClosedBecause);
+    }
+
+    [Fact]
+    public void A_framed_link_that_breaks_in_a_message_is_followed_by_another()
+    {
+        StreamRecorder far = new();
+        using SessionPair pair = new((stream, _, now) => Accept(stream, far, now));
+        CountingFraming first = new();
+        pair.Link(first);
+        byte[] bytes = RandomBytes(4_000_000);
+        Send(pair, bytes);
+        pair.Turns.Until(() => far.Bytes.Count > 1_000_000);
+        pair.Cut();
+        pair.Link(new CountingFraming());
+        pair.Turns.Until(() => far.Ended);
+
+        Assert.NotNull(first.ClosedBecause);
+        Assert.True(CollectionsMarshal.AsSpan(far.Bytes).SequenceEqual(bytes));
+    }
+
     internal static byte[] RandomBytes(int count)
     {
         byte[] bytes = new byte[count];
         new Random(count).NextBytes(bytes);
         return bytes;
+    }
+
+    private static StreamRecorder Send(SessionPair pair, byte[] bytes)
+    {
+        StreamRecorder near = new();
+        MuxStream stream = pair.Client.Open(StreamKind.Tcp, [1], near, pair.Loop.Now)!;
+        near.Send(stream, bytes, thenEnd: true, pair.Loop.Now);
+        return near;
     }
 
     private static void Accept(MuxStream stream, StreamRecorder recorder, long now)

@@ -50,13 +50,13 @@ internal sealed class SessionPair : IDisposable
     internal SessionEvents ServerEvents { get; }
 
     /// <summary>A new link, up to the end of the handshake.</summary>
-    internal void Link()
+    internal void Link(ILinkFraming? framing = null)
     {
         (FileDescriptor near, FileDescriptor far) = Sockets.Pair();
         _clientEnd = near;
         _door.Take(far, Loop.Now);
         Client.LinkUp(Loop.Now);
-        ClientPump.Attach(near);
+        ClientPump.Attach(near, framing);
         Turns.Until(() => Client.State == SessionState.Established && Server?.State == SessionState.Established);
     }
 

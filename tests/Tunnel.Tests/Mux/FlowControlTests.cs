@@ -20,6 +20,27 @@ public sealed class FlowControlTests
         Assert.InRange(server.Stream.Window.Size, 4 << 20, 8 << 20);
     }
 
+    // A port-forward: near, not fast, and its programs hand on more at once when more waits.
+    [Fact]
+    public void The_window_leaves_room_for_the_queue_that_the_link_should_have()
+    {
+        const long Rate = 55_000_000, Delay = 400;
+        var pair = new SessionPair { NewPipe = () => new FakePipe { Delay = Delay, Rate = Rate, Capacity = 32 << 20 } };
+        pair.Connect();
+        pair.Run(Second);
+        RecordingStream client = pair.Open();
+        pair.Run(Second);
+        byte[] block = new byte[65_536];
+        Action each = () =>
+        {
+            while (client.Stream.SendSpace is > 0 and var space)
+                client.Stream.Write(block.AsSpan(0, Math.Min(space, block.Length)), pair.Now);
+        };
+        each();
+        pair.Run(Second, each);
+        Assert.InRange(pair.ServerEnd.Opened[0].Stream.Window.Size, Rate * ((2 * Delay) + pair.Options.FarLinkQueue) / Second, 4 << 20);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
