@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Telepresence.Rig.Load;
 
@@ -13,8 +14,12 @@ internal sealed class LoadResult
         return this;
     }
 
-    internal string ToJson() => JsonSerializer.Serialize(Figures);
+    internal string ToJson() => JsonSerializer.Serialize(Figures, FiguresJson.Default.DictionaryStringDouble);
 
     internal static LoadResult FromJson(string json) =>
-        new() { Figures = JsonSerializer.Deserialize<Dictionary<string, double>>(json) ?? throw new JsonException("No figures.") };
+        new() { Figures = JsonSerializer.Deserialize(json, FiguresJson.Default.DictionaryStringDouble) ?? throw new JsonException("No figures.") };
 }
+
+/// <summary>JSON of a <see cref="LoadResult"/>: one line.</summary>
+[JsonSerializable(typeof(Dictionary<string, double>))]
+internal sealed partial class FiguresJson : JsonSerializerContext;

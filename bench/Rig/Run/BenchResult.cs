@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 
 namespace Telepresence.Rig.Run;
 
@@ -32,3 +33,8 @@ internal sealed class BenchResult
     private static string ProcessorName() => File.ReadLines("/proc/cpuinfo")
         .FirstOrDefault(static line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? RuntimeInformation.ProcessArchitecture.ToString();
 }
+
+/// <summary>JSON of a <see cref="BenchResult"/>; property names in camel case.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(BenchResult))]
+internal sealed partial class RigJson : JsonSerializerContext;

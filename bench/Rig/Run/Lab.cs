@@ -20,7 +20,7 @@ internal sealed class Lab : IAsyncDisposable
 
     /// <summary>This program again, for another role.</summary>
     internal static string[] Self(params ReadOnlySpan<string> arguments) =>
-        [Environment.ProcessPath!, typeof(Lab).Assembly.Location, .. arguments];
+        [Environment.ProcessPath!, .. arguments];
 
     /// <summary>A file of this run.</summary>
     internal string PathOf(string file) => Path.Combine(_directory, file);
@@ -57,12 +57,12 @@ internal sealed class Lab : IAsyncDisposable
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new IOException($"'{string.Join(' ', command)}' did not end in time.");
+            throw new IOException($"'{Named(command)}' did not end in time.");
         }
 
         return process.ExitCode == 0
             ? await output
-            : throw new IOException($"'{string.Join(' ', command)}' failed: {(await errors).Trim()}");
+            : throw new IOException($"'{Named(command)}' failed: {(await errors).Trim()}");
     }
 
     /// <summary>Starts something that runs until the end; its output goes into files named after it.</summary>
@@ -105,7 +105,7 @@ internal sealed class Lab : IAsyncDisposable
             // Said below.
         }
 
-        throw new IOException($"'{string.Join(' ', process.StartInfo.ArgumentList)}' did not say '{word}', but: {Complaints(process)}");
+        throw new IOException($"'{Named(process.StartInfo.ArgumentList)}' did not say '{word}', but: {Complaints(process)}");
     }
 
     /// <summary>A command inside a namespace.</summary>
@@ -125,6 +125,10 @@ internal sealed class Lab : IAsyncDisposable
             start.Environment[name] = value;
         return Process.Start(start) ?? throw new IOException($"{command[0]} did not start.");
     }
+
+    // Results are published: programs by their names, and not by where this checkout lies.
+    private static string Named(IEnumerable<string> command) =>
+        string.Join(' ', command.Select(static word => Path.IsPathRooted(word) && File.Exists(word) ? Path.GetFileName(word) : word));
 
     private string Complaints(Process process) => File.Exists(_errorFiles[process]) ? File.ReadAllText(_errorFiles[process]).Trim() : "";
 

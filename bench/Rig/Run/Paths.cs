@@ -48,11 +48,11 @@ internal sealed class Paths(Lab lab, string? baseline, bool measureStartUp)
         };
     }
 
-    /// <summary>Root of the repository.</summary>
-    internal static string Repository => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../.."));
+    // Where ./dev bench puts the programs, below a repository.
+    private const string Output = "out/bench";
 
-    /// <summary>Where a project's programs are, below it.</summary>
-    internal static string Output => Path.Combine("bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!, "net10.0");
+    /// <summary>Root of the repository.</summary>
+    internal static string Repository => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../.."));
 
     /// <summary>TUN (or the shim's agent), engine and session in the app's namespace; one TCP connection; the proxy in the servers' namespace.</summary>
     /// <param name="lab">Where.</param>
@@ -63,8 +63,7 @@ internal sealed class Paths(Lab lab, string? baseline, bool measureStartUp)
     /// <param name="linkPort">The port that the client links to, should it lead to the proxy over something else.</param>
     internal static async Task<(BenchPath Path, Process[] Processes)> StartTelepresenceAsync(Lab lab, string name, string netns, string checkout, int port, int? linkPort = null)
     {
-        string program = Path.Combine(checkout, "src/Proxy", Output, "telepresence-proxy.dll");
-        string rig = Path.Combine(checkout, "bench/Rig", Output, "Rig.dll");
+        string program = Path.Combine(checkout, Output, "telepresence-proxy"), rig = Path.Combine(checkout, Output, "Rig");
         string[] mode = name switch
         {
             "stack" => ["--stack"],
@@ -72,15 +71,14 @@ internal sealed class Paths(Lab lab, string? baseline, bool measureStartUp)
             _ => [],
         };
         byte[] key = RandomNumberGenerator.GetBytes(32);
-        Process proxy = lab.Start($"{name}-proxy", Lab.In(Topology.Server, Environment.ProcessPath!, program), new Dictionary<string, string>
+        Process proxy = lab.Start($"{name}-proxy", Lab.In(Topology.Server, program), new Dictionary<string, string>
         {
             ["TELEPRESENCE_PORT"] = $"{port}",
             ["TELEPRESENCE_KEY_HASH"] = Convert.ToHexStringLower(SHA256.HashData(key)),
         });
         string[] command =
         [
-            Environment.ProcessPath!, rig, "client", "--link", $"127.0.0.1:{linkPort ?? port}", "--link-netns", Lab.NamespaceFile(Topology.Server), "--route", Topology.ServerNetwork,
-            "--proxy-version", FileVersionInfo.GetVersionInfo(program).ProductVersion!,
+            rig, "client", "--link", $"127.0.0.1:{linkPort ?? port}", "--link-netns", Lab.NamespaceFile(Topology.Server), "--route", Topology.ServerNetwork,
             "--journal", lab.PathOf($"{name}/journal"), .. mode,
         ];
         Process client = lab.Start($"{name}-client", Lab.In(netns, command), new Dictionary<string, string> { ["RIG_KEY"] = Convert.ToHexString(key) });

@@ -37,7 +37,7 @@ internal sealed class PracticePaths
 
     private static string Program => Path.Combine(Paths.Repository, "out/telepresence/telepresence");
 
-    private static string Cluster => Path.Combine(Paths.Repository, "tests/PracticeCluster", Paths.Output, "PracticeCluster.dll");
+    private static string Cluster => Path.Combine(Paths.Repository, "tests/PracticeCluster/bin/Release/net10.0/PracticeCluster.dll");
 
     private string[] OnLaptop => ["nsenter", $"--target={_laptop}", "--mount", "--uts", "--ipc", "--net", "--pid", "--wdns=/"];
 
@@ -47,9 +47,9 @@ internal sealed class PracticePaths
     internal static async Task<PracticePaths> StartAsync(Lab lab, bool measureStartUp)
     {
         // Not below /run, which the laptop does not see.
-        string state = lab.PathOf("practice"), dotnet = Environment.ProcessPath!;
+        string state = lab.PathOf("practice");
         Directory.CreateDirectory(state);
-        string[] Practice(params string[] words) => [dotnet, Cluster, .. words];
+        string[] Practice(params string[] words) => ["dotnet", Cluster, .. words];
         Process cluster = lab.Start("practice", Practice("up", "--state", $"{state}/cluster", "--kubeconfig", $"{state}/kubeconfig"));
         await lab.ExpectAsync(cluster, "ready");
         await lab.RunAsync(Practice("ctl", "--state", $"{state}/cluster", "load-image", ImageArchive()));
@@ -140,10 +140,10 @@ internal sealed class PracticePaths
     private async Task ConnectAsync()
     {
         await _lab.RunAsync(Connect, Patience, _environment);
-        _pod = $"{Namespace}/" + (await _lab.RunAsync([.. OnLaptop, "kubectl", "get", "pods", "-l", ProxyLabel, "-o", "jsonpath={.items[0].metadata.name}"], null, _environment)).Trim();
+        _pod = $"{Namespace}/" + (await _lab.RunAsync([.. OnLaptop, "kubectl", "get", "pods", "-l", ProxyLabel, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[-1:].metadata.name}"], null, _environment)).Trim();
 
-        // Other paths have proxies too; this one runs from the image.
-        int proxy = (await PidsAsync(_lab, "/opt/telepresence/telepresence-proxy"))[0];
+        // Other paths have proxies too; this one runs from the image, and one that ran before may not have ended yet.
+        int proxy = (await PidsAsync(_lab, "/opt/telepresence/telepresence-proxy"))[^1];
         _relays = [.. await PidsAsync(_lab, "telepresence", "daemon"), .. await PidsAsync(_lab, "kubectl", "proxy"), proxy];
         await StartServersAsync(_lab, "pod", proxy);
         _kubectl = _lab.PathOf("kubectl.sock");

@@ -19,8 +19,6 @@ internal static class Report
         ("connect", "p50", "Connect and first byte, µs (less is better)", "0"),
     ];
 
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     internal static string ToMarkdown(BenchResult result)
     {
         StringBuilder text = new();
@@ -76,7 +74,7 @@ internal static class Report
         Directory.CreateDirectory(directory);
         string stem = Path.Combine(directory, prefix + result.Begun.ToString("yyyy-MM-dd-HHmm", CultureInfo.InvariantCulture));
         File.WriteAllText(stem + ".md", markdown);
-        File.WriteAllText(stem + ".json", JsonSerializer.Serialize(result, Json));
+        File.WriteAllText(stem + ".json", JsonSerializer.Serialize(result, RigJson.Default.BenchResult));
         File.WriteAllText(stem + ".svg", svg);
         Console.Error.WriteLine($"written: {stem}.md, {stem}.json, {stem}.svg");
     }

@@ -18,9 +18,9 @@ internal sealed unsafe partial class NamespaceLinkSource(IPEndPoint target, stri
 {
     private const int CLONE_NEWNET = 0x40000000, PollMilliseconds = 10_000;
 
-    public Task<FileDescriptor> ConnectAsync(CancellationToken cancellation)
+    public Task<Link> ConnectAsync(CancellationToken cancellation)
     {
-        TaskCompletionSource<FileDescriptor> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<Link> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         // setns(2) moves a thread, so it is one that ends afterwards.
         new Thread(() =>
@@ -29,7 +29,7 @@ internal sealed unsafe partial class NamespaceLinkSource(IPEndPoint target, stri
             {
                 if (netns is not null)
                     Enter(netns);
-                made.SetResult(Connect());
+                made.SetResult(new Link(Connect()));
             }
             catch (IOException failure)
             {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.InteropServices;
 
+using Telepresence.Cli;
 using Telepresence.Cli.Engine;
 using Telepresence.Cli.Launch.Preload;
 using Telepresence.Cli.Machine;
@@ -35,7 +36,7 @@ internal static class RigClient
         NamespaceLinkSource source = new(IPEndPoint.Parse(arguments.Text("link")), arguments.Has("link-netns") ? arguments.Text("link-netns") : null);
         MuxSessionOptions session = new()
         {
-            Version = arguments.Text("proxy-version"),
+            Version = ProductVersion.Text,
             SessionId = Guid.NewGuid(),
             Key = Convert.FromHexString(Environment.GetEnvironmentVariable("RIG_KEY") ?? throw new ArgumentException("RIG_KEY is not set.")),
         };
