@@ -17,6 +17,7 @@ internal static class HelperProgram
         ["network", string journal] => NetworkHelper.RunAsync(journal),
         ["agent", string path] => AgentHelper.ServeAsync(path),
         ["agent-client", string path] => AgentHelper.AskAsync(path),
+        ["tools"] => ToolHelper.RunAsync(),
         ["volumes", .. string[] rest] => VolumeHelper.RunAsync(rest),
         ["resolver", .. string[] rest] => ResolverHelper.RunAsync(rest),
         _ => throw new ArgumentException($"no such helper: {string.Join(' ', arguments)}"),

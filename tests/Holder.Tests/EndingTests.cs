@@ -23,9 +23,10 @@ public sealed class EndingTests(Machine machine)
     public async Task Daemons_that_were_left_behind_are_ended_with_the_command(uint user)
     {
         string before = await StateAsync();
+        long since = Stopwatch.GetTimestamp();
         Machine.Result result = await machine.InsideAsync(user, $"{Daemons} readlink /proc/self/ns/net; exit 3");
         Assert.Equal(3, result.Code);
-        Assert.Empty(InNamespace(result.Output.Trim()));
+        await EndedAsync(() => InNamespace(result.Output.Trim()).Count, since);
         Assert.Equal(before, await StateAsync());
     }
 
@@ -52,11 +53,13 @@ public sealed class EndingTests(Machine machine)
         string before = await StateAsync();
         using Process session = machine.Start(machine.OnMachine(user, Machine.Helper("session", machine.Shared, "sh", "-c", "readlink /proc/self/ns/net; echo $PPID; exec sleep 4570")));
         string inside = (await session.StandardOutput.ReadLineAsync())!;
-        Kill(int.Parse((await session.StandardOutput.ReadLineAsync())!, CultureInfo.InvariantCulture), SIGKILL);
+        int holder = int.Parse((await session.StandardOutput.ReadLineAsync())!, CultureInfo.InvariantCulture);
+        long since = Stopwatch.GetTimestamp();
+        Kill(holder, SIGKILL);
         await session.WaitForExitAsync();
         Assert.Equal(81, session.ExitCode);
         Assert.Contains("The process that holds the namespace ended unexpectedly.", await session.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
-        Assert.Empty(InNamespace(inside));
+        await EndedAsync(() => InNamespace(inside).Count, since);
         Assert.Equal(before, await StateAsync());
     }
 
@@ -67,13 +70,14 @@ public sealed class EndingTests(Machine machine)
     [InlineData(Machine.OrdinaryUser, "1")]
     public async Task What_made_namespaces_of_its_own_is_ended_with_the_command(uint user, string mountsOnly)
     {
+        long since = Stopwatch.GetTimestamp();
         string namespaces = user == 0 ? "--net --mount" : "--user --map-current-user --net --mount";
         Machine.Result result = await machine.InsideAsync(
             user,
             $"(setsid unshare {namespaces} sleep 4573 >/dev/null 2>&1 </dev/null &); until pgrep -fx 'sleep 4573' >/dev/null; do sleep 0.05; done; exit 4",
             start => start.Environment["TEST_MOUNTS_ONLY"] = mountsOnly);
         Assert.Equal(4, result.Code);
-        Assert.Equal(0, Children("sleep 4573"));
+        await EndedAsync(() => Children("sleep 4573"), since);
     }
 
     [Fact]
@@ -179,9 +183,16 @@ public sealed class EndingTests(Machine machine)
 
     private static void Kill(int id, int signal) => Assert.Equal(0, Telepresence.Cli.Daemon.Posix.kill(id, signal));
 
+    // They are gone when the session is, unless it has waited three seconds: that is how long it waits for those that do not go.
+    private static async Task EndedAsync(Func<int> count, long since)
+    {
+        Assert.True(count() == 0 || Stopwatch.GetElapsedTime(since) >= TimeSpan.FromSeconds(2.9), "They were not waited for.");
+        await UntilAsync(() => count() == 0);
+    }
+
     private static async Task UntilAsync(Func<bool> condition)
     {
-        for (int i = 0; i < 400 && !condition(); i++)
+        for (int i = 0; i < 2400 && !condition(); i++)
             await Task.Delay(25);
         Assert.True(condition(), "What the test waits for has not come.");
     }
@@ -199,7 +210,7 @@ public sealed class EndingTests(Machine machine)
         internal async Task UntilAsync(string wanted)
         {
             char[] buffer = new char[4096];
-            using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
+            using CancellationTokenSource limit = new(TimeSpan.FromSeconds(60));
             while (!_shown.ToString().Contains(wanted, StringComparison.Ordinal))
             {
                 int count;

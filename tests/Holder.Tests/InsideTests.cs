@@ -27,8 +27,8 @@ public sealed class InsideTests(Machine machine)
     public async Task Datagrams_and_pings_reach_the_cluster(uint user)
     {
         Machine.Result result = await machine.InsideAsync(user, """
-            bash -c 'exec 3<>/dev/udp/10.96.5.6/5000; echo datagram >&3; timeout 5 head -1 <&3'
-            ping -c1 -W5 10.96.5.6 | grep -o '1 received'
+            bash -c 'exec 3<>/dev/udp/10.96.5.6/5000; echo datagram >&3; timeout 60 head -1 <&3'
+            ping -c1 -W60 10.96.5.6 | grep -o '1 received'
             """);
         Assert.Equal("datagram\n1 received\n", result.Output);
     }
@@ -144,12 +144,12 @@ public sealed class InsideTests(Machine machine)
         Machine.Result result = await machine.RunAsync(machine.OnMachine(Machine.OrdinaryUser, ["bash", "-c", """
             socat TCP-LISTEN:7310,reuseaddr,fork SYSTEM:'echo from the machine' & tcp=$!
             socat UDP-RECVFROM:7311,fork SYSTEM:cat & udp=$!
-            sleep 0.2
+            until ss -ltnH 'sport = :7310' | grep -q . && ss -lunH 'sport = :7311' | grep -q .; do sleep 0.05; done
             "$@"
             kill $tcp $udp 2>/dev/null
             """, "bash", .. Machine.Helper("session", machine.Shared, "bash", "-c", """
-            exec 3<>/dev/tcp/192.0.2.2/7310; timeout 5 head -1 <&3
-            exec 4<>/dev/udp/192.0.2.2/7311; echo datagram >&4; timeout 5 head -1 <&4
+            exec 3<>/dev/tcp/192.0.2.2/7310; timeout 60 head -1 <&3
+            exec 4<>/dev/udp/192.0.2.2/7311; echo datagram >&4; timeout 60 head -1 <&4
             (exec 5<>/dev/tcp/192.0.2.2/7312) 2>&1 | grep -o -m1 refused
             """)]));
         Assert.Equal("from the machine\ndatagram\nrefused\n", result.Output);

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 using Telepresence.Holder.Tests.World;
 
 namespace Telepresence.Holder.Tests;
@@ -6,10 +8,11 @@ namespace Telepresence.Holder.Tests;
 [Collection(nameof(Machine))]
 public sealed class LocalhostTests(Machine machine)
 {
-    // Tries until it works, which takes as long as it takes the mirror to look.
+    // Tries until it works, which takes as long as it takes the mirror to look. What is asked may be lost until then, so each question is
+    // given up after a while.
     private const string Functions = """
-        try() { for i in $(seq 50); do "$@" 2>/dev/null && return; sleep 0.1; done; echo never; }
-        ask() { exec 3<>/dev/$1/$2/$3 || return; [ -z "${4:-}" ] || echo "$4" >&3; timeout 2 head -1 <&3; }
+        try() { for i in $(seq 600); do "$@" 2>/dev/null && return; sleep 0.1; done; echo never; }
+        ask() { exec 3<>/dev/$1/$2/$3 || return; [ -z "${4:-}" ] || echo "$4" >&3; timeout 10 head -1 <&3; }
         serve() { exec socat TCP$1-LISTEN:$3,bind=$2,reuseaddr,fork SYSTEM:"echo $4"; }
         export -f try ask serve
 
@@ -62,19 +65,27 @@ public sealed class LocalhostTests(Machine machine)
                 touch "$DIRECTORY/up"
                 try test -e "$DIRECTORY/stop"
                 kill $first; wait $first 2>/dev/null
-                for i in $(seq 50); do [ -e "$DIRECTORY/up" ] || exit 0; sleep 0.1; done
+                for i in $(seq 600); do [ -e "$DIRECTORY/up" ] || exit 0; sleep 0.1; done
                 """));
 
     [Fact]
     public async Task A_low_port_may_be_used_inside_and_the_log_says_that_the_machine_does_not_have_it()
     {
-        Machine.Result result = await machine.InsideAsync(Machine.OrdinaryUser, """
+        TimeSpan patience = TimeSpan.FromSeconds(60);
+        using Process session = machine.Start(machine.OnMachine(Machine.OrdinaryUser, Machine.Helper("session", machine.Shared, "sh", "-c", """
             socat TCP-LISTEN:81,bind=127.0.0.1 STDIO & listener=$!
-            sleep 1
+            read -r enough
             kill $listener && echo listened
-            """);
-        Assert.Equal("listened\n", result.Output);
-        Assert.Contains("TCP 127.0.0.1:81 inside is not reachable from this machine", result.Error, StringComparison.Ordinal);
+            """)));
+        string? line;
+        do
+            line = await session.StandardError.ReadLineAsync().WaitAsync(patience);
+        while (line?.Contains("TCP 127.0.0.1:81 inside is not reachable from this machine", StringComparison.Ordinal) == false);
+        Assert.NotNull(line);
+        await session.StandardInput.WriteLineAsync("enough");
+        session.StandardInput.Close();
+        Assert.Equal("listened\n", await session.StandardOutput.ReadToEndAsync().WaitAsync(patience));
+        await session.WaitForExitAsync().WaitAsync(patience);
     }
 
     [Fact]
@@ -86,7 +97,7 @@ public sealed class LocalhostTests(Machine machine)
             (head -c 30000000 /dev/zero | socat -t 10 TCP-LISTEN:7601,bind=127.0.0.1 STDIO > "$DIRECTORY/back") & a=$!
             """,
             """
-            for i in $(seq 50); do exec 3<>/dev/tcp/127.0.0.1/7601 && break; sleep 0.1; done 2>/dev/null
+            for i in $(seq 600); do exec 3<>/dev/tcp/127.0.0.1/7601 && break; sleep 0.1; done 2>/dev/null
             echo thanks >&3
             head -c 30000000 <&3 | wc -c
             exec 3>&-

@@ -87,7 +87,7 @@ public sealed class ProcessTests(Cluster cluster)
             File.Delete(script);
         }
 
-        string notice = Assert.Single(cluster.Notices, notice => notice.Contains("connect", StringComparison.Ordinal));
+        string notice = Assert.Single(await cluster.NoticesAsync(), notice => notice.Contains("connect", StringComparison.Ordinal));
         Assert.StartsWith($"{statically} is linked statically", notice, StringComparison.Ordinal);
     }
 
@@ -95,7 +95,7 @@ public sealed class ProcessTests(Cluster cluster)
     public async Task A_program_with_rights_of_its_own_is_named_to_those_who_do_not_have_them()
     {
         await cluster.BehindShimAsync("sh", "-c", "sudo -V; true");
-        Assert.DoesNotContain(cluster.Notices, static notice => notice.Contains("/sudo", StringComparison.Ordinal));
+        Assert.DoesNotContain(await cluster.NoticesAsync(), static notice => notice.Contains("/sudo", StringComparison.Ordinal));
         string copy = Path.Combine(Path.GetTempPath(), $"preload-tests-{Environment.ProcessId}-setgid");
         File.Copy(Probe, copy);
         try
@@ -109,7 +109,7 @@ public sealed class ProcessTests(Cluster cluster)
             File.Delete(copy);
         }
 
-        Assert.Contains(cluster.Notices, notice => notice.StartsWith($"{copy} runs with rights", StringComparison.Ordinal));
+        Assert.Contains(await cluster.NoticesAsync(), notice => notice.StartsWith($"{copy} runs with rights", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -117,6 +117,6 @@ public sealed class ProcessTests(Cluster cluster)
     {
         Output output = await cluster.BehindShimAsync("ping", "-c", "1", "-W", "2", "10.99.0.1");
         Assert.Contains("100% packet loss", output.Text, StringComparison.Ordinal);
-        Assert.Contains(cluster.Notices, static notice => notice.Contains("/ping sends packets that are neither TCP nor UDP", StringComparison.Ordinal));
+        Assert.Contains(await cluster.NoticesAsync(), static notice => notice.Contains("/ping sends packets that are neither TCP nor UDP", StringComparison.Ordinal));
     }
 }

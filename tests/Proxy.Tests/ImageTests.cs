@@ -13,6 +13,7 @@ namespace Telepresence.Proxy.Tests;
 public sealed class ImageTests : IDisposable
 {
     private const ushort Port = 7799;
+    private const int FewFiles = 256;
 
     private readonly string _root = Directory.CreateTempSubdirectory("telepresence-image-").FullName;
     private readonly OciArchive _archive = new(FindArchive());
@@ -71,7 +72,8 @@ public sealed class ImageTests : IDisposable
             string[] status = File.ReadAllLines($"/proc/{proxy.Id}/status");
             Assert.Contains(status, static line => line.StartsWith("Uid:\t65532\t65532\t65532", StringComparison.Ordinal));
             Assert.Contains("CapEff:\t0000000000000000", status);
-            Assert.True(ResidentKilobytes(status) < 50 * 1024, $"idle, it needs {ResidentKilobytes(status)} kB");
+            Assert.DoesNotMatch($@"Max open files +{FewFiles} ", File.ReadAllText($"/proc/{proxy.Id}/limits"));
+            Assert.True(ResidentKilobytes(status) < 20 * 1024, $"idle, it needs {ResidentKilobytes(status)} kB");
 
             client.Link(Port);
             Assert.Equal(SessionState.Established, client.Session.State);
@@ -161,12 +163,13 @@ public sealed class ImageTests : IDisposable
         while (!line.Contains("listening", StringComparison.Ordinal));
     }
 
-    // As a runtime does with the image's config and a restricted pod's spec: its own mounts, read-only root, no new privileges, the
+    // As a runtime does with the image's config and a restricted pod's spec: few open files unless asked for more, its own mounts, read-only root, no new privileges, the
     // image's user. setpriv and unshare replace themselves, so the process is the proxy in the end.
     private Process Run(string user = "65532:65532")
     {
         string setUp = $"""
             mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" || exit 125
+            ulimit -Sn {FewFiles}
             exec setpriv --no-new-privs chroot --userspec={user} --groups= "$0" "$@"
             """;
         JsonElement config = _archive.Config.GetProperty("config");

@@ -18,12 +18,13 @@ public sealed class MemoryTests
     [Fact]
     public void Many_connections_whose_client_reads_slowly_leave_the_proxy_small()
     {
-        using Process proxy = ProgramTests.Start(out ushort port);
+        using ReservedPort port = new();
+        using Process proxy = ProgramTests.Start(port.Number);
         try
         {
             using ProxyClient client = new();
-            ProgramTests.UntilReady(port, proxy);
-            client.Link(port);
+            ProgramTests.UntilReady(port.Number, proxy);
+            client.Link(port.Number);
             using Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
             listener.Listen(200);
@@ -39,7 +40,7 @@ public sealed class MemoryTests
 
             client.Turns.Until(() => streams.Sum(static stream => (long)stream.Bytes.Count) > 60_000_000);
             client.Cut();
-            client.Link(port);
+            client.Link(port.Number);
             client.Turns.Until(() => streams.Sum(static stream => (long)stream.Bytes.Count) > 120_000_000);
             long peak = Kilobytes(proxy.Id, "VmHWM:");
             Assert.True(peak < MostKilobytes, $"the proxy has used {peak} kB");

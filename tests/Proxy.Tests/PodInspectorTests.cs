@@ -50,7 +50,6 @@ public sealed class PodInspectorTests
         Hashtable variables = new()
         {
             ["PATH"] = "/opt/telepresence",
-            ["DOTNET_TieredPGO"] = "0",
             ["HOSTNAME"] = Environment.MachineName,
             ["HOME"] = "/home/telepresence",
             ["TELEPRESENCE_KEY_HASH"] = "secret",
@@ -59,16 +58,16 @@ public sealed class PodInspectorTests
             ["KUBERNETES_SERVICE_HOST"] = "10.96.0.1",
         };
         Assert.Equal(["KUBERNETES_SERVICE_HOST", "MYENV"], PodInspector.Variables(variables, ofImage: false).Keys);
-        Assert.Equal(["DOTNET_TieredPGO", "HOME", "HOSTNAME", "PATH"], PodInspector.Variables(variables, ofImage: true).Keys);
+        Assert.Equal(["HOME", "HOSTNAME", "PATH"], PodInspector.Variables(variables, ofImage: true).Keys);
     }
 
     // As from a ConfigMap with envFrom, whose names no spec has.
     [Fact]
     public void A_variable_of_the_images_name_with_another_value_is_the_containers_own()
     {
-        Hashtable variables = new() { ["PATH"] = "/app/bin", ["DOTNET_ENVIRONMENT"] = "Production", ["DOTNET_TieredPGO"] = "1", ["HOME"] = "/data" };
+        Hashtable variables = new() { ["PATH"] = "/app/bin", ["DOTNET_ENVIRONMENT"] = "Production", ["HOME"] = "/data" };
 
-        Assert.Equal(["DOTNET_ENVIRONMENT", "DOTNET_TieredPGO", "HOME", "PATH"], PodInspector.Variables(variables, ofImage: false).Keys);
+        Assert.Equal(["DOTNET_ENVIRONMENT", "HOME", "PATH"], PodInspector.Variables(variables, ofImage: false).Keys);
         Assert.Empty(PodInspector.Variables(variables, ofImage: true));
     }
 }

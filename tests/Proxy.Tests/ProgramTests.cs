@@ -4,6 +4,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
+using Telepresence.Tunnel.Tests.Forward;
+
 namespace Telepresence.Proxy.Tests;
 
 /// <summary>The program as the pod runs it.</summary>
@@ -12,18 +14,19 @@ public sealed partial class ProgramTests
     [Fact]
     public async Task It_gets_ready_serves_and_ends_with_zero_after_a_goodbye_when_asked_to()
     {
-        Assert.NotEqual(0, await RunAsync(FreePort(), "--ready"));
-        using Process proxy = Start(out ushort port);
-        UntilReady(port, proxy);
+        using ReservedPort port = new();
+        Assert.NotEqual(0, await RunAsync(port.Number, "--ready"));
+        using Process proxy = Start(port.Number);
+        UntilReady(port.Number, proxy);
         using ProxyClient client = new();
-        client.Link(port);
+        client.Link(port.Number);
         Assert.Equal(0, kill(proxy.Id, 15));
         client.Turns.Until(() => client.Events.Ended is not null);
         Assert.Contains("the proxy pod is being stopped", client.Events.Ended, StringComparison.Ordinal);
         string log = await proxy.StandardOutput.ReadToEndAsync();
         await proxy.WaitForExitAsync();
         Assert.Equal(0, proxy.ExitCode);
-        Assert.Contains($"listening on loopback port {port}", log, StringComparison.Ordinal);
+        Assert.Contains($"listening on loopback port {port.Number}", log, StringComparison.Ordinal);
         Assert.Contains("established, client 1.0.0", log, StringComparison.Ordinal);
         Assert.Contains("stopped", log, StringComparison.Ordinal);
     }
@@ -31,7 +34,7 @@ public sealed partial class ProgramTests
     [Fact]
     public async Task A_keys_hash_that_cannot_be_one_is_named()
     {
-        using Process proxy = Start(FreePort(), keyHash: "abc");
+        using Process proxy = Start(1, keyHash: "abc");
         string complaint = await proxy.StandardError.ReadToEndAsync();
         await proxy.WaitForExitAsync();
         Assert.Equal(1, proxy.ExitCode);
@@ -61,8 +64,6 @@ public sealed partial class ProgramTests
         Assert.Equal(2, await RunAsync(1, "--help-me"));
     }
 
-    internal static Process Start(out ushort port) => Start(port = FreePort());
-
     internal static void UntilReady(ushort port, Process proxy)
     {
         int exitCode;
@@ -76,13 +77,6 @@ public sealed partial class ProgramTests
         while (exitCode != 0);
     }
 
-    private static ushort FreePort()
-    {
-        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return (ushort)((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
-
     private static async Task<int> RunAsync(ushort port, string arguments)
     {
         using Process process = Start(port, arguments: arguments);
@@ -90,7 +84,7 @@ public sealed partial class ProgramTests
         return process.ExitCode;
     }
 
-    private static Process Start(ushort port, string? keyHash = null, string arguments = "")
+    internal static Process Start(ushort port, string? keyHash = null, string arguments = "")
     {
         ProcessStartInfo start = new(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath : "dotnet")
         {

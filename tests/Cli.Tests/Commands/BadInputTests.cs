@@ -112,6 +112,6 @@ public sealed class BadInputTests : IDisposable
         Assert.Contains(sentence, Assert.Single(lines, static line => line.Contains("error:", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.Equal(exitCode, ended);
         Assert.DoesNotContain(lines, static line => line.StartsWith("   at ", StringComparison.Ordinal) || line.Contains("Exception", StringComparison.Ordinal));
-        Assert.True(_cli.IsClean, "a daemon or an open journal was left behind");
+        Assert.True(_cli.BecomesClean(), "a daemon or an open journal was left behind");
     }
 }

@@ -19,10 +19,13 @@ internal sealed class CliProcess : IDisposable
             File.CreateSymbolicLink(InDirectory($"bin/{tool}"), $"/usr/bin/{tool}");
     }
 
-    /// <summary>Whether nothing is left of daemons: no socket, and nothing open in a journal.</summary>
-    internal bool IsClean =>
+    // Nothing is left of daemons: no socket, and nothing open in a journal.
+    private bool IsClean =>
         !File.Exists(InDirectory("run/root.sock"))
-        && Directory.EnumerateFiles(_directory.FullName, "*.journal", SearchOption.AllDirectories).All(static journal => new FileInfo(journal).Length == 0);
+        && Directory.EnumerateFiles(_directory.FullName, "*.journal", SearchOption.AllDirectories).All(static journal => new FileInfo(journal) is not { Exists: true, Length: > 0 });
+
+    /// <summary>Whether nothing is left of daemons; the last of them may go a little later than the program that started it.</summary>
+    internal bool BecomesClean() => SpinWait.SpinUntil(() => IsClean, Limit);
 
     /// <summary>Makes the user's kubectl a shell script.</summary>
     internal void WriteKubectl(string script)

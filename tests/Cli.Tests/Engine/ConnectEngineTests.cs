@@ -89,6 +89,6 @@ public sealed class ConnectEngineTests
 
     private sealed class BrokenSource : ILinkSource
     {
-        public Task<Telepresence.Tunnel.Io.FileDescriptor> ConnectAsync(CancellationToken cancellation) => throw new InvalidOperationException("a bug");
+        public Task<Link> ConnectAsync(CancellationToken cancellation) => throw new InvalidOperationException("a bug");
     }
 }

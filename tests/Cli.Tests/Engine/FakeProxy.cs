@@ -54,13 +54,13 @@ internal sealed class FakeProxy : ILinkSource, IMuxSessionHandler, IMuxStreamHan
         stream.WriteEnd(now);
     }
 
-    public unsafe Task<FileDescriptor> ConnectAsync(CancellationToken cancellation)
+    public unsafe Task<Link> ConnectAsync(CancellationToken cancellation)
     {
         int* pair = stackalloc int[2];
         Assert.Equal(0, Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0, pair));
         FileDescriptor near = new(pair[0]), far = new(pair[1]);
         _loop.Post(() => _door.Take(far, _loop.Now));
-        return Task.FromResult(near);
+        return Task.FromResult(new Link(near));
     }
 
     public async ValueTask DisposeAsync()

@@ -36,7 +36,8 @@ public sealed class OrdinaryUserTests(PracticeClusterFixture cluster) : IAsyncLi
         Assert.Equal(LaptopNamespaces.Uid.ToString(CultureInfo.InvariantCulture), owners);
 
         // Neither status nor quit needs sudo.
-        JsonNode status = JsonNode.Parse((await JaneAsync("telepresence status --output json")).Good())!;
+        JsonNode status = await Eventually.GivesAsync(
+            "all parts answer", async () => JsonNode.Parse((await JaneAsync("telepresence status --output json")).Good())!, Laptop.AllPartsAnswer);
         Assert.Equal("Connected", (string?)status["user_daemon"]!["status"]);
         Assert.Equal("jane", (string?)status["user_daemon"]!["user"]);
         Assert.Equal("Disconnected", (await JaneAsync("telepresence quit")).Good());

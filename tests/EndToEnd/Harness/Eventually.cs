@@ -12,6 +12,20 @@ internal static class Eventually
     /// <param name="holds">The condition.</param>
     public static Task HoldsAsync(string what, Func<Task<bool>> holds) => GivesAsync(what, holds, static held => held);
 
+    /// <summary>Waits until a condition holds, and says whether it does, for those who have more to tell of it.</summary>
+    public static async Task<bool> HeldAsync(Func<bool> holds)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        while (!holds())
+        {
+            if (clock.Elapsed >= Patience)
+                return false;
+            await Task.Delay(Interval);
+        }
+
+        return true;
+    }
+
     /// <summary>Waits until a value is as expected.</summary>
     /// <param name="what">The condition in words.</param>
     /// <param name="look">Gives the value.</param>

@@ -9,7 +9,7 @@ namespace Telepresence.EndToEnd.Harness;
 internal sealed class Laptop : IAsyncDisposable
 {
     private const string Killed = "2", ChangedRoot = "/run/changed-root";
-    private static readonly TimeSpan CommandLimit = TimeSpan.FromSeconds(90), SessionLimit = TimeSpan.FromMinutes(20);
+    private static readonly TimeSpan CommandLimit = TimeSpan.FromSeconds(90), SessionLimit = TimeSpan.FromMinutes(45), Patience = TimeSpan.FromSeconds(60);
     private readonly LaptopNamespaces _namespaces;
     private readonly string _home, _kubeconfig;
     private bool _disposed, _changedRoot;
@@ -42,7 +42,6 @@ internal sealed class Laptop : IAsyncDisposable
             ["LC_ALL"] = "C",
             ["KUBECONFIG"] = own,
             ["TELEPRESENCE_LOG_DIR"] = Path.Combine(_home, "log"),
-            ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "../../..")),
         })
         {
             Environment[name] = value;
@@ -123,6 +122,24 @@ internal sealed class Laptop : IAsyncDisposable
     /// <summary>What <c>status --output json</c> says.</summary>
     public async Task<JsonNode> StatusAsync() => JsonNode.Parse((await TelepresenceAsync("status", "--output", "json")).Good())!;
 
+    /// <summary>The same while connected, when all parts have found the time to answer: one that is busy is left out.</summary>
+    public Task<JsonNode> ConnectedStatusAsync() => Eventually.GivesAsync("all parts answer", StatusAsync, AllPartsAnswer);
+
+    /// <summary>Whether that is so of a status.</summary>
+    public static bool AllPartsAnswer(JsonNode status) => (bool)status["user_daemon"]!["running"]! && (string?)status["traffic_manager"]!["session"] != "Busy";
+
+    /// <summary>A pipe in <see cref="Home"/>, whose other end is for the test, which so holds a program up.</summary>
+    public async Task<string> MakePipeAsync(string name)
+    {
+        string path = Path.Combine(_home, name);
+        (await RunAsync("mkfifo", path)).Good();
+        return path;
+    }
+
+    /// <summary>Opens the other end, on a thread of its own, since that waits until the program has opened its end.</summary>
+    public static Task<FileStream> OpenPipeAsync(string path, FileAccess access) =>
+        Task.Run(() => new FileStream(path, FileMode.Open, access, FileShare.ReadWrite, bufferSize: 0)).WaitAsync(Patience);
+
     /// <summary>All that telepresence may change on a machine, and the processes that it may leave.</summary>
     public async Task<string> SnapshotAsync() => (await ShellAsync("""
         ip -o address show | sed 's/ valid_lft.*//'
@@ -152,7 +169,7 @@ internal sealed class Laptop : IAsyncDisposable
           done
         done
         shopt -s nullglob dotglob
-        # What the .NET runtime itself keeps there is not counted.
+        # What the .NET runtime of helpers keeps there is not counted.
         for f in /tmp/* /tmp/telepresence*/* /run/user/*/* /run/user/*/telepresence/* /run/user/*/telepresence/*/* /run/telepresence/* /var/lib/telepresence/* /var/lib/telepresence/*/* /home/jane/.local/state/telepresence/* /home/jane/.local/state/telepresence/*/* /dev/shm/*; do
           case "$f" in /tmp/clr-debug-pipe-* | /tmp/dotnet-diagnostic-* | /tmp/.dotnet* | /tmp/telepresence-end-to-end-* | */CoreFxPipe* | *.log | *.log.*) continue ;; esac
           # Where journals are kept may stay, journals may not.

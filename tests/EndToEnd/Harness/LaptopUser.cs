@@ -5,6 +5,7 @@ namespace Telepresence.EndToEnd.Harness;
 /// <summary>Somebody at a laptop: runs commands there in their home directory, with the environment that a login gives them.</summary>
 internal sealed class LaptopUser
 {
+    private const int NoSession = 83;
     private readonly Laptop _laptop;
     private readonly Person _person;
     private readonly Dictionary<string, string> _environment;
@@ -59,6 +60,10 @@ internal sealed class LaptopUser
 
     /// <summary>Runs the program under test.</summary>
     public Task<CommandResult> TelepresenceAsync(params string[] arguments) => RunAsync(Telepresence(arguments));
+
+    /// <summary>Runs a command that joins a session, again while it finds none: one that is too busy to answer is passed over.</summary>
+    public Task<CommandResult> JoinAsync(params string[] command) =>
+        Eventually.GivesAsync("there is a session to join", () => RunAsync(command), static result => result.ExitCode != NoSession);
 
     /// <summary>Starts the program under test and does not wait for it.</summary>
     public RunningCommand BeginTelepresence(params string[] arguments) => Begin(Telepresence(arguments));

@@ -27,6 +27,12 @@ public sealed partial class PracticeClusterFixture : IAsyncLifetime
     /// <summary>The program under test, as it is installed.</summary>
     internal static string Program { get; } = Path.Combine(Repository, "out/telepresence/telepresence");
 
+    /// <summary>The same, not compiled to a native program, as a build leaves it.</summary>
+    internal static string ManagedProgram { get; } = Path.Combine(Repository, "src/Cli/bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!, "net10.0/telepresence");
+
+    /// <summary>Where the runtime of .NET is.</summary>
+    internal static string DotnetRoot { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "../../.."));
+
     /// <summary>The proxy's image.</summary>
     internal static string ImageArchive { get; } = Path.Combine(Repository, "out", $"telepresence-k8s-{Version}.tar");
 
@@ -148,6 +154,7 @@ public sealed partial class PracticeClusterFixture : IAsyncLifetime
             metadata["labels"] = new JsonObject(labels.Select(static label => KeyValuePair.Create(label.Key, (JsonNode?)label.Value)));
         await Api.CreateAsync("/api/v1/namespaces", new JsonObject { ["metadata"] = metadata });
         await Eventually.HoldsAsync($"namespace {name} has its service account", async () => (await Api.NamesAsync($"/api/v1/namespaces/{name}/serviceaccounts")).Contains("default"));
+        await Eventually.HoldsAsync($"namespace {name} has its certificate", async () => (await Api.NamesAsync($"/api/v1/namespaces/{name}/configmaps")).Contains("kube-root-ca.crt"));
         return name;
     }
 
@@ -183,7 +190,7 @@ public sealed partial class PracticeClusterFixture : IAsyncLifetime
 
     private static string ClusterProgram => typeof(ControlClient).Assembly.Location;
 
-    private static string DotnetHost => Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "../../../dotnet");
+    private static string DotnetHost => Path.Combine(DotnetRoot, "dotnet");
 
     private static string Metadata(string key) =>
         typeof(PracticeClusterFixture).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(entry => entry.Key == key).Value!;

@@ -8,6 +8,9 @@ namespace Telepresence.EndToEnd.Harness;
 /// </summary>
 internal sealed class TreeShell : IAsyncDisposable
 {
+    /// <summary>For scripts that wait for something which may itself take the usual minute.</summary>
+    public static readonly TimeSpan LongPatience = TimeSpan.FromMinutes(2);
+
     private readonly RunningCommand _session;
     private readonly string _directory;
     private int _last;
@@ -47,7 +50,9 @@ internal sealed class TreeShell : IAsyncDisposable
     public Task<CommandResult> RunAsync(string script) => Begin(script).Result;
 
     /// <summary>Starts a script in the session, beside which others may run.</summary>
-    public (Task<CommandResult> Result, Func<string> SoFar) Begin(string script)
+    /// <param name="script">The script.</param>
+    /// <param name="patience">How long it may take, where a minute is not enough.</param>
+    public (Task<CommandResult> Result, Func<string> SoFar) Begin(string script, TimeSpan? patience = null)
     {
         string files = string.Create(CultureInfo.InvariantCulture, $"{_directory}/{++_last}"), visible = Laptop.Visible(files);
         File.WriteAllText(visible + ".sh", script);
@@ -57,7 +62,7 @@ internal sealed class TreeShell : IAsyncDisposable
 
         async Task<CommandResult> WaitAsync()
         {
-            string code = await Eventually.GivesAsync($"this ends in the session: {script}", Look, static text => text.EndsWith('\n'), () => Said);
+            string code = await Eventually.GivesAsync($"this ends in the session: {script}", Look, static text => text.EndsWith('\n'), () => Said, patience);
             return new CommandResult(script, int.Parse(code, CultureInfo.InvariantCulture), File.ReadAllText(visible + ".out"), File.ReadAllText(visible + ".err"));
         }
 
@@ -65,13 +70,16 @@ internal sealed class TreeShell : IAsyncDisposable
             File.Exists(visible + ".code") ? File.ReadAllText(visible + ".code") : _session.HasEnded ? throw new InvalidOperationException($"The session has ended: {Said}") : "");
     }
 
-    /// <summary>Starts a server in the session that answers one HTTP request and ends.</summary>
+    /// <summary>
+    /// Starts a server in the session that answers one HTTP request and ends. Who asks it must not give up before the test does, since the
+    /// answer is gone then.
+    /// </summary>
     /// <param name="listen">An address of socat, such as <c>TCP4-LISTEN:8080,bind=127.0.0.1</c>.</param>
     /// <param name="text">The answer.</param>
-    public Task<CommandResult> ServeOnce(string listen, string text) => Begin(OnceServer(listen, text)).Result;
+    public Task<CommandResult> ServeOnce(string listen, string text) => Begin(OnceServer(listen, text), LongPatience).Result;
 
     /// <summary>Shell that does so.</summary>
-    internal static string OnceServer(string listen, string text) => $"printf 'HTTP/1.0 200 OK\r\n\r\n{text}' | timeout 60 socat -t 10 - {listen},reuseaddr";
+    internal static string OnceServer(string listen, string text) => $"printf 'HTTP/1.0 200 OK\r\n\r\n{text}' | timeout 110 socat -t 50 - {listen},reuseaddr";
 
     /// <summary>Lets bash end, and with it the session.</summary>
     public Task<CommandResult> EndAsync()

@@ -25,11 +25,11 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
         const int size = 80_000_000, pieces = 5;
         await ConnectAsync("cuts");
         string expected = (await _laptop.RunAsync("curl", "-sS", $"http://files.other/bytes/{size}/sha256")).Good();
-        string pipe = await MakePipeAsync("download");
+        string pipe = await _laptop.MakePipeAsync("download");
         RunningCommand download = _laptop.Begin("curl", "-sS", "-o", pipe, $"http://files.other/bytes/{size}");
 
         // The test itself reads, so that the download waits for it at each cut and cannot be over before the last one.
-        await using FileStream bytes = await OpenPipeAsync(pipe, FileAccess.Read);
+        await using FileStream bytes = await Laptop.OpenPipeAsync(pipe, FileAccess.Read);
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] piece = new byte[size / pieces];
         for (int i = 1; i <= pieces; i++)
@@ -42,7 +42,7 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
 
         (await download.EndAsync()).Good();
         Assert.Equal(expected, Convert.ToHexStringLower(hash.GetHashAndReset()));
-        Assert.True((int)(await _laptop.StatusAsync())["traffic_manager"]!["links"]! >= pieces - 1);
+        Assert.True((int)(await _laptop.ConnectedStatusAsync())["traffic_manager"]!["links"]! >= pieces - 1);
     }
 
     [Fact]
@@ -50,11 +50,11 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
     {
         const int size = 50_000_000, pieces = 5;
         await ConnectAsync("upload-cuts");
-        string pipe = await MakePipeAsync("upload");
+        string pipe = await _laptop.MakePipeAsync("upload");
         string head = $@"PUT /sha256 HTTP/1.1\r\nHost: files\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n";
         RunningCommand upload = _laptop.Begin("bash", "-c", $"exec 3<>/dev/tcp/files.other/80; printf '{head}' >&3; cat {pipe} >&3; cat <&3 | tail -n 1");
         byte[] bytes = RandomNumberGenerator.GetBytes(size);
-        await using (FileStream feed = await OpenPipeAsync(pipe, FileAccess.Write))
+        await using (FileStream feed = await Laptop.OpenPipeAsync(pipe, FileAccess.Write))
         {
             for (int i = 0; i < pieces; i++)
             {
@@ -77,11 +77,12 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
         string go = Path.Combine(_laptop.Home, "go");
         RunningCommand talk = _laptop.Begin("bash", "-c", $"exec 3<>/dev/tcp/files.other/7; echo before >&3; head -n 1 <&3; until [ -e {go} ]; do sleep 0.1; done; echo after >&3; head -n 1 <&3");
         await talk.SaysAsync("before");
-        await cluster.ControlAsync("away", "10");
+        await cluster.ControlAsync("away", "60");
         await Eventually.GivesAsync("status says so", StateAsync, static state => state == "Reconnecting");
-        Assert.Equal("192.168.1.20", (await _laptop.RunAsync("dig", "+short", "+timeout=3", "+tries=1", "printer.home.example")).Good());
-        Assert.Equal("a page at home", (await _laptop.RunAsync("curl", "-sS", "--max-time", "10", "http://printer/index.html")).Good());
-        Assert.NotNull((string?)(await _laptop.StatusAsync())["user_daemon"]!["error"]);
+        Assert.Equal("192.168.1.20", (await _laptop.RunAsync("dig", "+short", "printer.home.example")).Good());
+        Assert.Equal("a page at home", (await _laptop.RunAsync("curl", "-sS", "--max-time", "20", "http://printer/index.html")).Good());
+        Assert.NotNull((string?)(await _laptop.ConnectedStatusAsync())["user_daemon"]!["error"]);
+        await cluster.ControlAsync("reset");
         File.WriteAllText(go, "");
         CommandResult talked = await talk.EndAsync();
         Assert.Equal("before\nafter", talked.Good());
@@ -100,7 +101,7 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
         CommandResult ended = await open.EndAsync();
         Assert.NotEqual(124, ended.ExitCode);
         await IsConnectedAgainAsync();
-        Assert.NotEqual(pod, (string?)(await _laptop.StatusAsync())["traffic_manager"]!["pod"]);
+        Assert.NotEqual(pod, (string?)(await _laptop.ConnectedStatusAsync())["traffic_manager"]!["pod"]);
     }
 
     [Fact]
@@ -144,17 +145,6 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
         await IsConnectedAgainAsync();
     }
 
-    private async Task<string> MakePipeAsync(string name)
-    {
-        string path = Path.Combine(_laptop.Home, name);
-        (await _laptop.RunAsync("mkfifo", path)).Good();
-        return path;
-    }
-
-    // Opening waits for the other end, so it is no call for the test's own thread.
-    private static Task<FileStream> OpenPipeAsync(string path, FileAccess access) =>
-        Task.Run(() => new FileStream(path, FileMode.Open, access, FileShare.ReadWrite, bufferSize: 0)).WaitAsync(Patience);
-
     private async Task<string> ConnectAsync(string name)
     {
         await cluster.NamespaceAsync(name);
@@ -166,12 +156,12 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : IAsyncLifetime
     {
         await Eventually.HoldsAsync("the Service answers again", async () => (await _laptop.RunAsync("curl", "-sS", "--max-time", "5", "http://files.other/")).Output == "practice\n");
         await Eventually.GivesAsync("status says so", StateAsync, static state => state == "Connected");
-        JsonNode status = await _laptop.StatusAsync();
+        JsonNode status = await _laptop.ConnectedStatusAsync();
         Assert.Null((string?)status["user_daemon"]!["error"]);
         Assert.Equal("Established", (string?)status["traffic_manager"]!["session"]);
     }
 
-    private async Task<string?> StateAsync() => (string?)(await _laptop.StatusAsync())["user_daemon"]!["status"];
+    private async Task<string?> StateAsync() => (string?)(await _laptop.ConnectedStatusAsync())["user_daemon"]!["status"];
 
-    private async Task<long> LinksAsync() => (long?)(await _laptop.StatusAsync())["traffic_manager"]!["links"] ?? 0;
+    private async Task<long> LinksAsync() => (long?)(await _laptop.ConnectedStatusAsync())["traffic_manager"]!["links"] ?? 0;
 }

@@ -40,11 +40,11 @@ public sealed class NameTests(PracticeClusterFixture cluster) : IAsyncLifetime
 
     [Fact]
     public async Task PTR_leads_from_a_Service_address_to_its_name() =>
-        Assert.Equal("helloworld.default.svc.cluster.local.", (await _laptop.RunAsync("dig", "+short", "-x", await cluster.ServiceAddressAsync("default", "helloworld"))).Good());
+        Assert.Equal("helloworld.default.svc.cluster.local.", await Dig.ShortAsync(_laptop.ShellAsync, $"-x {await cluster.ServiceAddressAsync("default", "helloworld")}"));
 
     [Fact]
     public async Task PTR_leads_from_an_outside_address_to_its_name() =>
-        Assert.Equal("db.cloud.example.com.", (await _laptop.RunAsync("dig", "+short", "-x", "198.51.100.10")).Good());
+        Assert.Equal("db.cloud.example.com.", await Dig.ShortAsync(_laptop.ShellAsync, "-x 198.51.100.10"));
 
     [Theory]
     [InlineData("db.cloud.example.com", "TXT", "\"engine=redis\" \"tier=practice\"")]
@@ -61,12 +61,12 @@ public sealed class NameTests(PracticeClusterFixture cluster) : IAsyncLifetime
 
     [Fact]
     public async Task A_missing_name_is_NXDOMAIN() =>
-        Assert.Contains("status: NXDOMAIN", (await _laptop.RunAsync("dig", "no-such-service.default.svc.cluster.local")).Good(), StringComparison.Ordinal);
+        Assert.Contains("status: NXDOMAIN", await Dig.WholeAsync(_laptop.ShellAsync, "no-such-service.default.svc.cluster.local"), StringComparison.Ordinal);
 
     [Fact]
     public async Task A_missing_type_of_an_existing_name_is_an_empty_answer()
     {
-        string answer = (await _laptop.RunAsync("dig", "helloworld.default.svc.cluster.local", "MX")).Good();
+        string answer = await Dig.WholeAsync(_laptop.ShellAsync, "helloworld.default.svc.cluster.local MX");
         Assert.Contains("status: NOERROR", answer, StringComparison.Ordinal);
         Assert.Contains("ANSWER: 0", answer, StringComparison.Ordinal);
     }
@@ -74,8 +74,8 @@ public sealed class NameTests(PracticeClusterFixture cluster) : IAsyncLifetime
     [Fact]
     public async Task An_answer_too_big_for_a_datagram_comes_whole_over_TCP()
     {
-        Assert.Equal(60, (await _laptop.RunAsync("dig", "+short", "+bufsize=512", "many.example.com")).Good().Split('\n').Length);
-        string truncated = (await _laptop.RunAsync("dig", "+bufsize=512", "+ignore", "many.example.com")).Good();
+        Assert.Equal(60, (await Dig.ShortAsync(_laptop.ShellAsync, "+bufsize=512 many.example.com")).Split('\n').Length);
+        string truncated = await Dig.WholeAsync(_laptop.ShellAsync, "+bufsize=512 +ignore many.example.com");
         Assert.Contains("flags: qr tc", truncated, StringComparison.Ordinal);
     }
 
@@ -95,5 +95,5 @@ public sealed class NameTests(PracticeClusterFixture cluster) : IAsyncLifetime
         Assert.StartsWith("127.0.0.1", (await _laptop.RunAsync("getent", "ahostsv4", "localhost")).Good(), StringComparison.Ordinal);
     }
 
-    private async Task<string> DigAsync(string name, string type) => (await _laptop.RunAsync("dig", "+short", name, type)).Good();
+    private Task<string> DigAsync(string name, string type) => Dig.ShortAsync(_laptop.ShellAsync, $"{name} {type}");
 }

@@ -16,6 +16,7 @@ public sealed class OtherVersionTests(PracticeClusterFixture cluster) : IAsyncLi
     public async Task InitializeAsync()
     {
         _laptop = await cluster.LaptopAsync();
+        _laptop.Environment["DOTNET_ROOT"] = PracticeClusterFixture.DotnetRoot;
         _program = MakeOtherVersion(Path.Combine(_laptop.Home, "other"));
     }
 
@@ -43,11 +44,11 @@ public sealed class OtherVersionTests(PracticeClusterFixture cluster) : IAsyncLi
         await cluster.NothingLeftAsync(name);
     }
 
-    // The same program with another number in its assembly's manifest, which is where it reads its version.
+    // The same program with another number in its assembly's manifest, which is where it reads its version. A native program has none.
     private static string MakeOtherVersion(string directory)
     {
         Directory.CreateDirectory(directory);
-        foreach (string file in Directory.EnumerateFiles(Path.GetDirectoryName(PracticeClusterFixture.Program)!))
+        foreach (string file in Directory.EnumerateFiles(Path.GetDirectoryName(PracticeClusterFixture.ManagedProgram)!))
             File.Copy(file, Path.Combine(directory, Path.GetFileName(file)));
         string assembly = Path.Combine(directory, "telepresence.dll");
         byte[] bytes = File.ReadAllBytes(assembly);

@@ -32,7 +32,7 @@ public sealed class RoutingTests(PracticeClusterFixture cluster) : IAsyncLifetim
         Assert.Contains("eth0", await RouteAsync(files), StringComparison.Ordinal);
         Assert.NotEqual(0, (await _laptop.RunAsync("curl", "-sS", "--max-time", "5", $"http://{files}/")).ExitCode);
         Assert.Equal("practice", (await _laptop.RunAsync("curl", "-sS", $"http://{pod}/")).Good());
-        Assert.Contains($"{files}/32", Strings((await _laptop.StatusAsync())["root_daemon"]!["never_proxy"]));
+        Assert.Contains($"{files}/32", Strings((await _laptop.ConnectedStatusAsync())["root_daemon"]!["never_proxy"]));
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class RoutingTests(PracticeClusterFixture cluster) : IAsyncLifetim
         Assert.Contains("10.96.0.0/16 is already routed to 192.168.1.1 (eth0)", connect.Error, StringComparison.Ordinal);
         Assert.Contains("--also-proxy 10.96.0.0/16", connect.Error, StringComparison.Ordinal);
         Assert.Contains("eth0", await RouteAsync("10.96.0.10"), StringComparison.Ordinal);
-        JsonNode root = (await _laptop.StatusAsync())["root_daemon"]!;
+        JsonNode root = (await _laptop.ConnectedStatusAsync())["root_daemon"]!;
         Assert.DoesNotContain("10.96.0.0/16", Strings(root["subnets"]));
         Assert.Contains(Strings(root["notes"]), static note => note.StartsWith("10.96.0.0/16", StringComparison.Ordinal));
         Assert.Equal("practice", (await _laptop.RunAsync("curl", "-sS", $"http://{await cluster.PodAddressAsync("other", "files")}/")).Good());

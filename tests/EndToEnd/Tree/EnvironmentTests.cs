@@ -68,9 +68,9 @@ public sealed class EnvironmentTests(PracticeClusterFixture cluster)
     public async Task Another_terminal_gets_it_in_the_form_it_asks_for(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);
-        JsonNode json = JsonNode.Parse((await inside.User.RunAsync(PracticeClusterFixture.Program, "env", "--format", "json")).Good())!;
-        JsonNode code = JsonNode.Parse((await inside.User.RunAsync(PracticeClusterFixture.Program, "env", "--format", "vscode")).Good())!;
-        CommandResult docker = await inside.User.RunAsync(PracticeClusterFixture.Program, "env", "--format", "docker");
+        JsonNode json = JsonNode.Parse((await inside.User.JoinAsync(PracticeClusterFixture.Program, "env", "--format", "json")).Good())!;
+        JsonNode code = JsonNode.Parse((await inside.User.JoinAsync(PracticeClusterFixture.Program, "env", "--format", "vscode")).Good())!;
+        CommandResult docker = await inside.User.JoinAsync(PracticeClusterFixture.Program, "env", "--format", "docker");
         foreach ((string name, string value) in Declared)
         {
             Assert.Equal(value, (string?)json[name]);
@@ -81,6 +81,6 @@ public sealed class EnvironmentTests(PracticeClusterFixture cluster)
         Assert.Contains("MULTI_LINE", docker.Error, StringComparison.Ordinal);
         Assert.Equal(
             $"{Declared["MULTI_LINE"]}|{Declared["QUOTED"]}|{Declared["FROM_SECRET"]}",
-            (await inside.User.ShellAsync("eval \"$(telepresence env)\"; printf '%s|%s|%s' \"$MULTI_LINE\" \"$QUOTED\" \"$FROM_SECRET\"")).Good());
+            (await inside.User.ShellAsync("until e=$(telepresence env); do sleep 0.1; done; eval \"$e\"; printf '%s|%s|%s' \"$MULTI_LINE\" \"$QUOTED\" \"$FROM_SECRET\"")).Good());
     }
 }

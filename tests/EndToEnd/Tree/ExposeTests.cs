@@ -24,7 +24,7 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
     {
         TreeShell inside = await cluster.SessionAsync(way);
         await inside.User.WriteAsync("www/file.txt", string.Concat(Enumerable.Repeat("hello world\n", 10_000)));
-        (Task<CommandResult> server, _) = inside.Begin("timeout 60 python3 -m http.server --bind 127.0.0.1 --directory www 8080");
+        (Task<CommandResult> server, _) = inside.Begin("timeout 110 python3 -m http.server --bind 127.0.0.1 --directory www 8080", TreeShell.LongPatience);
         string url = $"http://{PracticeClusterFixture.SharedName(way)}.tree:8080/file.txt";
         await Eventually.HoldsAsync("it answers", async () => (await CallAsync(url)).ExitCode == 0);
         Assert.Equal(inside.User.Read(inside.User.At("www/file.txt")), (await CallAsync(url)).Output);
@@ -48,7 +48,7 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
     {
         TreeShell inside = await cluster.SessionAsync(way);
         (Task<CommandResult> server, _) = inside.Begin("""
-            exec timeout 80 python3 -c '
+            exec timeout 110 python3 -c '
             import socket
             here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             here.bind(("127.0.0.1", 7070))
@@ -57,7 +57,7 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
                 said, caller = here.recvfrom(1000)
                 here.sendto(b"heard " + said, caller)
             '
-            """);
+            """, TreeShell.LongPatience);
         await Eventually.GivesAsync(
             "it answers",
             async () => (await cluster.InPodAsync("other", "files", $"echo hello | timeout 3 socat -t 1 - UDP4:{PracticeClusterFixture.SharedName(way)}.tree:7070")).Output,
@@ -72,9 +72,9 @@ public sealed class ExposeTests(PracticeClusterFixture cluster)
     {
         TreeShell inside = await cluster.SessionAsync(way);
         Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8910,bind=127.0.0.1", "from inside");
-        await Eventually.GivesAsync("both directions work", async () => (await inside.RunAsync("timeout 10 socat -t 9 -u TCP4:127.0.0.1:9876 -")).Output, static output => output == "sidecar: from inside\n");
+        await Eventually.GivesAsync("both directions work", async () => (await inside.RunAsync("timeout 50 socat -u TCP4:127.0.0.1:9876 -")).Output, static output => output == "sidecar: from inside\n");
         (await server).Good();
     }
 
-    private Task<CommandResult> CallAsync(string url) => cluster.InPodAsync("other", "files", $"curl -sS --max-time 10 {url}");
+    private Task<CommandResult> CallAsync(string url) => cluster.InPodAsync("other", "files", $"curl -sS --connect-timeout 10 --max-time 50 {url}");
 }

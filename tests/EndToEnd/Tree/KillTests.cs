@@ -59,6 +59,7 @@ public sealed class KillTests(PracticeClusterFixture cluster) : TreeTest(cluster
     public async Task When_everything_was_killed_at_once_the_next_start_takes_it_back(Way way)
     {
         (string name, string before, RunningCommand session) = await StartAsync($"kill-all-{way.Label()}", way);
+        await Laptop.SignalMatchingAsync("KILL", Guardian); // before there is anything for it to do
         await Laptop.SignalMatchingAsync("KILL", Guardian, $"{PracticeClusterFixture.Program} *", Kubectl, Sshfs, "sleep 1007");
         Assert.NotEqual(0, (await session.EndAsync()).ExitCode);
         Assert.Equal(["killed"], await Cluster.Api.NamesAsync($"/apis/apps/v1/namespaces/{name}/deployments"));

@@ -11,19 +11,19 @@ public sealed class LinkTests(PracticeClusterFixture cluster) : TreeTest(cluster
         (string name, string before) = await NamespaceAsync($"away-{way.Label()}");
         TreeShell inside = await TreeShell.StartAsync(Laptop.As(way.Person()), "--namespace", name, "--new-deployment", "away", "--method", way.Method(), "--expose", "8082");
         string signal = inside.User.At("go");
-        (Task<CommandResult> talk, Func<string> said) = inside.Begin($"exec 3<>/dev/tcp/files.other/7; echo before >&3; head -n 1 <&3; until [ -e {signal} ]; do sleep 0.1; done; echo after >&3; head -n 1 <&3");
+        (Task<CommandResult> talk, Func<string> said) = inside.Begin($"exec 3<>/dev/tcp/files.other/7; echo before >&3; head -n 1 <&3; until [ -e {signal} ]; do sleep 0.1; done; echo after >&3; head -n 1 <&3", TreeShell.LongPatience);
         await Eventually.GivesAsync("the connection is open", () => Task.FromResult(said()), static text => text == "before\n");
         await Cluster.ControlAsync("drop-port-forwards");
         Assert.Equal("practice", (await inside.RunAsync("curl -sS --max-time 30 http://files.other/")).Good());
 
         await Cluster.ControlAsync("away", "30");
         await Eventually.GivesAsync("the session says so", () => Task.FromResult(inside.Said), static said => said.Split('\n').Any(static line => line.StartsWith("T: ", StringComparison.Ordinal) && line.Contains("connect", StringComparison.OrdinalIgnoreCase)));
-        await Eventually.GivesAsync("there is an answer again", async () => (await inside.RunAsync("curl -sS --max-time 60 http://files.other/")).Output, static output => output == "practice\n");
+        await Eventually.GivesAsync("there is an answer again", async () => (await inside.RunAsync("curl -sS --max-time 50 http://files.other/")).Output, static output => output == "practice\n");
         await inside.User.WriteAsync("go", "");
         Assert.Equal("before\nafter", (await talk).Good());
         Assert.NotEmpty((await inside.RunAsync("cat $TELEPRESENCE_ROOT/var/run/secrets/kubernetes.io/serviceaccount/namespace")).Good());
         Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8082,bind=127.0.0.1", "still");
-        await Eventually.GivesAsync("the exposed port answers", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --max-time 10 http://away.{name}:8082/")).Output, static output => output == "still");
+        await Eventually.GivesAsync("the exposed port answers", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --connect-timeout 10 --max-time 50 http://away.{name}:8082/")).Output, static output => output == "still");
         (await server).Good();
         await inside.RunAsync($"rm {signal}");
         (await inside.EndAsync()).Good();

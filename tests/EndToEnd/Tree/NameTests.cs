@@ -68,9 +68,9 @@ public sealed class NameTests(PracticeClusterFixture cluster)
     public async Task SRV_and_other_records_are_answered(Way way)
     {
         TreeShell inside = await cluster.SessionAsync(way);
-        Assert.EndsWith(" 80 files.other.svc.cluster.local.", (await inside.RunAsync("dig +short SRV _http._tcp.files.other.svc.cluster.local")).Good(), StringComparison.Ordinal);
-        Assert.Equal("\"engine=redis\" \"tier=practice\"", (await inside.RunAsync("dig +short TXT db.cloud.example.com")).Good());
-        Assert.Equal(60, (await inside.RunAsync("dig +short +bufsize=512 many.example.com")).Good().Split('\n').Length);
+        Assert.EndsWith(" 80 files.other.svc.cluster.local.", await Dig.ShortAsync(inside.RunAsync, "SRV _http._tcp.files.other.svc.cluster.local"), StringComparison.Ordinal);
+        Assert.Equal("\"engine=redis\" \"tier=practice\"", await Dig.ShortAsync(inside.RunAsync, "TXT db.cloud.example.com"));
+        Assert.Equal(60, (await Dig.ShortAsync(inside.RunAsync, "+bufsize=512 many.example.com")).Split('\n').Length);
     }
 
     [Theory]
@@ -81,7 +81,7 @@ public sealed class NameTests(PracticeClusterFixture cluster)
     {
         TreeShell inside = await cluster.SessionAsync(way);
         Assert.Equal("practice", (await inside.RunAsync("busybox wget -qO- http://files.other/")).Good());
-        Assert.Equal(await cluster.ServiceAddressAsync("other", "files"), (await inside.RunAsync("dig +short +search files.other")).Good());
+        Assert.Equal(await cluster.ServiceAddressAsync("other", "files"), await Dig.ShortAsync(inside.RunAsync, "+search files.other"));
         Assert.StartsWith("search tree.svc.cluster.local svc.cluster.local cluster.local", (await inside.RunAsync("grep ^search /etc/resolv.conf")).Good(), StringComparison.Ordinal);
     }
 

@@ -28,6 +28,25 @@ public sealed class NewDeploymentTests(PracticeClusterFixture cluster) : TreeTes
         await IsAsItWasAsync(name, before);
     }
 
+    // Programs that use select(2) cannot stand more; the session needs one for each connection.
+    [Theory]
+    [InlineData(Way.NetnsAsJane)]
+    [InlineData(Way.PreloadAsJane)]
+    public async Task A_program_may_have_as_many_open_files_as_without_a_session_which_itself_takes_what_it_can_get(Way way)
+    {
+        (string name, string before) = await NamespaceAsync($"files-{way.Label()}");
+        LaptopUser user = Laptop.As(way.Person());
+        string script = await user.WriteAsync("open-files", $"""
+            ulimit -Sn
+            session=/proc/$(pgrep -f '^[^ ]*/telepresence --namespace {name} ')/limits
+            while grep -q 'open files *256 ' $session; do :; done
+            """);
+        string line = string.Join(' ', user.Telepresence("--namespace", name, "--method", way.Method(), "--run", "sh", script));
+        Assert.Equal("256", (await user.ShellAsync($"ulimit -Sn 256; {line}")).Good());
+        (await user.RunAsync("rm", script)).Good();
+        await IsAsItWasAsync(name, before);
+    }
+
     [Fact]
     public async Task Without_any_of_the_three_options_there_is_a_Deployment_with_a_name_of_its_own_and_no_Service()
     {
@@ -114,7 +133,7 @@ public sealed class NewDeploymentTests(PracticeClusterFixture cluster) : TreeTes
             curl -sSk -H "Authorization: Bearer $t" https://kubernetes.default.svc/api/v1/secrets
             """)).Good(), StringComparison.Ordinal);
         Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8081,bind=127.0.0.1", "low");
-        await Eventually.GivesAsync("it answers", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --max-time 10 http://low.{name}:81/")).Output, static output => output == "low");
+        await Eventually.GivesAsync("it answers", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --connect-timeout 10 --max-time 50 http://low.{name}:81/")).Output, static output => output == "low");
         (await server).Good();
         (await inside.EndAsync()).Good();
         await IsAsItWasAsync(name, before);

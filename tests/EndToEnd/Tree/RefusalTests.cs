@@ -132,6 +132,7 @@ public sealed class RefusalTests(PracticeClusterFixture cluster) : TreeTest(clus
                   containers:
                   - {name: proxy, image: $IMAGE, args: [--no-such-option]}
             """);
+        await Eventually.HoldsAsync("there is a pod", async () => (await Cluster.Api.NamesAsync($"/api/v1/namespaces/{name}/pods")).Count > 0);
         string before = await Cluster.SnapshotAsync(name);
         CommandResult crashed = await RunAsync("--namespace", name, "--deployment", "crashes");
         crashed.Refused(70, "crashes");

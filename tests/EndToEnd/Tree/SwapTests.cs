@@ -143,7 +143,7 @@ public sealed class SwapTests(PracticeClusterFixture cluster) : TreeTest(cluster
     }
 
     private Task AnswersAsync(string name, string port, string text) => Eventually.GivesAsync(
-        $"the Service answers: {text}", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --max-time 10 http://web.{name}:{port}/")).Output.TrimEnd('\n'), output => output == text);
+        $"the Service answers: {text}", async () => (await Cluster.InPodAsync("other", "files", $"curl -sS --connect-timeout 10 --max-time 50 http://web.{name}:{port}/")).Output.TrimEnd('\n'), output => output == text);
 
     private async Task<int> ReplicasAsync(string name, string deployment) => (int)(await Cluster.Api.GetAsync($"/apis/apps/v1/namespaces/{name}/deployments/{deployment}"))["spec"]!["replicas"]!;
 }

@@ -76,7 +76,7 @@ public sealed class TrafficTests(PracticeClusterFixture cluster)
         foreach ((string listen, string url) in ((string, string)[])[("TCP4-LISTEN:5432,bind=127.0.0.1", "http://127.0.0.1:5432/"), ("TCP6-LISTEN:5433,bind=[::1]", "http://[::1]:5433/"), ("TCP4-LISTEN:5434,bind=127.0.0.1", "http://localhost:5434/")])
         {
             RunningCommand server = inside.User.Begin("bash", "-c", TreeShell.OnceServer(listen, "from the laptop"));
-            await Eventually.GivesAsync($"{url} answers inside", async () => (await inside.RunAsync($"curl -sS --max-time 5 '{url}'")).Output, static output => output == "from the laptop");
+            await Eventually.GivesAsync($"{url} answers inside", async () => (await inside.RunAsync($"curl -sS --max-time 50 '{url}'")).Output, static output => output == "from the laptop");
             await server.EndAsync();
         }
     }
@@ -87,7 +87,7 @@ public sealed class TrafficTests(PracticeClusterFixture cluster)
     {
         TreeShell inside = await cluster.SessionAsync(way);
         Task<CommandResult> server = inside.ServeOnce("TCP4-LISTEN:8765,bind=127.0.0.1", "from inside");
-        await Eventually.GivesAsync("it answers", async () => (await inside.User.RunAsync("curl", "-sS", "--max-time", "5", "http://127.0.0.1:8765/")).Output, static output => output == "from inside");
+        await Eventually.GivesAsync("it answers", async () => (await inside.User.RunAsync("curl", "-sS", "--max-time", "50", "http://127.0.0.1:8765/")).Output, static output => output == "from inside");
         (await server).Good();
     }
 

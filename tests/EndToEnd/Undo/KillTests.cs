@@ -30,6 +30,21 @@ public sealed class KillTests(PracticeClusterFixture cluster) : IAsyncLifetime
         Assert.Equal("Not connected", (await _laptop.TelepresenceAsync("quit")).Good());
     }
 
+    [Theory]
+    [InlineData(User)]
+    [InlineData(Root)]
+    public async Task Killed_daemons_leave_nothing_when_the_program_has_been_installed_anew_meanwhile(string daemon)
+    {
+        string name = await cluster.NamespaceAsync($"replaced-{daemon}"), installed = Path.Combine(_laptop.Home, "installed");
+        string copy = $"cp -r {Path.GetDirectoryName(PracticeClusterFixture.Program)} {installed}";
+        (await _laptop.ShellAsync(copy)).Good();
+        (await _laptop.RunAsync($"{installed}/telepresence", "connect", "--namespace", name)).Good();
+        (await _laptop.ShellAsync($"rm -r {installed}; {copy}")).Good();
+        Assert.InRange(await _laptop.SignalMatchingAsync("KILL", $"{installed}/telepresence {daemon}*"), 1, int.MaxValue);
+        await _laptop.IsAsBeforeAsync(_before);
+        await cluster.NothingLeftSoonAsync(name);
+    }
+
     [Fact]
     public async Task When_everything_was_killed_the_next_quit_takes_it_back()
     {

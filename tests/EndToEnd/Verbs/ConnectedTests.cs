@@ -15,7 +15,10 @@ public sealed class ConnectedTests(PracticeClusterFixture cluster) : IAsyncLifet
     [Fact]
     public async Task Status_shows_a_block_for_each_part_with_aligned_keys()
     {
-        string status = (await _laptop.TelepresenceAsync("status")).Good();
+        string status = await Eventually.GivesAsync(
+            "all parts answer",
+            async () => (await _laptop.TelepresenceAsync("status")).Good(),
+            static text => !text.Contains("Not running", StringComparison.Ordinal) && !text.Contains("Traffic Manager: Busy", StringComparison.Ordinal));
         string[] lines = status.Split('\n');
         Assert.Equal("OSS User Daemon: Running", lines[0]);
         Assert.Contains("OSS Root Daemon: Running", lines);
@@ -34,7 +37,7 @@ public sealed class ConnectedTests(PracticeClusterFixture cluster) : IAsyncLifet
     [Fact]
     public async Task Status_as_json_has_the_documented_keys()
     {
-        JsonNode status = await _laptop.StatusAsync();
+        JsonNode status = await _laptop.ConnectedStatusAsync();
         JsonNode user = status["user_daemon"]!, root = status["root_daemon"]!, proxy = status["traffic_manager"]!;
         Assert.True((bool)user["running"]!);
         Assert.Equal("OSS User Daemon", (string?)user["name"]);
@@ -58,7 +61,8 @@ public sealed class ConnectedTests(PracticeClusterFixture cluster) : IAsyncLifet
     [Fact]
     public async Task Version_names_the_version_of_each_part()
     {
-        string version = (await _laptop.TelepresenceAsync("version")).Good();
+        string version = await Eventually.GivesAsync(
+            "all parts answer", async () => (await _laptop.TelepresenceAsync("version")).Good(), static text => !text.Contains(": not ", StringComparison.Ordinal));
         Assert.Equal(4, version.Split('\n').Count(line => line.EndsWith($": v{PracticeClusterFixture.Version}", StringComparison.Ordinal)));
     }
 
@@ -82,6 +86,6 @@ public sealed class ConnectedTests(PracticeClusterFixture cluster) : IAsyncLifet
     public async Task A_command_on_an_existing_connection_leaves_it_connected()
     {
         Assert.Equal("nginx", (await _laptop.TelepresenceAsync("connect", "--also-proxy", "198.51.100.10", "--", "sh", "-c", "curl -sS http://helloworld/ | grep -o nginx | head -1")).Good());
-        Assert.Equal("Connected", (string?)(await _laptop.StatusAsync())["user_daemon"]!["status"]);
+        Assert.Equal("Connected", (string?)(await _laptop.ConnectedStatusAsync())["user_daemon"]!["status"]);
     }
 }

@@ -95,14 +95,14 @@ internal static class SessionHelper
 
     private sealed class PodLink(string directory) : ILinkSource
     {
-        public async Task<FileDescriptor> ConnectAsync(CancellationToken cancellation)
+        public async Task<Link> ConnectAsync(CancellationToken cancellation)
         {
             Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(directory, "pod.sock")), cancellation);
             socket.Blocking = false;
             FileDescriptor copy = Posix.Duplicate((int)socket.Handle);
             GC.KeepAlive(socket);
-            return copy;
+            return new Link(copy);
         }
     }
 }
@@ -129,8 +129,21 @@ internal static class DropHelper
         for (int i = 0; i < 8; i++)
             new Thread(static () => Thread.Sleep(Timeout.Infinite)) { IsBackground = true }.Start();
         Privileges.DropTo(InvokingUser.Resolve());
-        foreach (string line in Directory.GetDirectories("/proc/self/task").SelectMany(static task => File.ReadLines(Path.Combine(task, "status"))).Where(static line => line.StartsWith("Uid", StringComparison.Ordinal) || line.StartsWith("CapEff", StringComparison.Ordinal)).Distinct())
+        foreach (string line in Directory.GetDirectories("/proc/self/task").SelectMany(ReadStatus).Where(static line => line.StartsWith("Uid", StringComparison.Ordinal) || line.StartsWith("CapEff", StringComparison.Ordinal)).Distinct())
             Console.WriteLine(line.Replace('\t', ' '));
         return 0;
+    }
+
+    private static string[] ReadStatus(string task)
+    {
+        try
+        {
+            return File.ReadAllLines(Path.Combine(task, "status"));
+        }
+        catch (IOException)
+        {
+            // The thread has ended.
+            return [];
+        }
     }
 }

@@ -7,6 +7,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Telepresence.PracticeCluster.Objects;
 using Telepresence.PracticeCluster.Tests.Controllers;
+using Telepresence.PracticeCluster.Tests.Node;
 
 namespace Telepresence.PracticeCluster.Tests.Api;
 
@@ -134,6 +135,8 @@ public sealed class ApiServerTests(ClusterFixture fixture) : IClassFixture<Clust
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var path = $"/api/v1/namespaces/default/pods/{pod}/portforward?ports={((IPEndPoint)listener.LocalEndpoint).Port}";
+        // What other tests have closed counts until the server has noticed.
+        await NodeFixture.EventuallyAsync(() => Task.FromResult(fixture.Cluster.Faults.PortForwards == 0));
         using var socket = await ConnectAsync(path, "v4.channel.k8s.io");
         await ReceiveAsync(socket);
         await ReceiveAsync(socket);

@@ -36,7 +36,7 @@ public sealed class ClusterFixture : IAsyncLifetime
     internal async Task<JsonObject> UntilAsync(ResourceType type, string home, string name, Func<JsonObject, bool> so)
     {
         using var changes = Cluster.Registry.Store.Subscribe(type, null, out _);
-        using var unexpected = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var unexpected = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         await foreach (var change in changes.Changes.ReadAllAsync(unexpected.Token))
             if (change.Item.Namespace() == home && change.Item.Name() == name && so(change.Item)) return change.Item;
         throw new InvalidOperationException("the store ended");

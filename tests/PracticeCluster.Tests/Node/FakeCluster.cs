@@ -51,7 +51,7 @@ public sealed class FakeCluster : IClusterLookup, INodeListener
     /// <summary>Waits until the pod's report is as wanted.</summary>
     public async Task<PodReport> WaitAsync(PodKey pod, Func<PodReport, bool> wanted)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (true)
         {
             Task changed;

@@ -106,7 +106,7 @@ public sealed class NodeDnsTests(NodeFixture node)
 
     private static string[] Lines(string text) => [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal)];
 
-    private Task<string> Dig(string arguments) => node.ShAsync($"dig +tries=2 +time=2 {arguments}");
+    private Task<string> Dig(string arguments) => node.ShAsync($"dig +tries=3 +time=10 {arguments}");
 
     private async Task ServeAsync(ServiceView service)
     {

@@ -115,10 +115,10 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public static async Task EventuallyAsync(Func<Task<bool>> condition)
     {
-        DateTime limit = DateTime.UtcNow + TimeSpan.FromSeconds(20);
+        DateTime limit = DateTime.UtcNow + TimeSpan.FromSeconds(60);
         while (!await condition())
         {
-            Assert.True(DateTime.UtcNow < limit, "it did not become true within 20 s");
+            Assert.True(DateTime.UtcNow < limit, "it did not become true within 60 s");
             await Task.Delay(20);
         }
     }

@@ -7,6 +7,8 @@ namespace Telepresence.PracticeCluster.Tests.Node;
 [Collection(nameof(NodeCollection))]
 public sealed class NodePodTests(NodeFixture node)
 {
+    private const string NoLog = "unable to retrieve container logs for containerd://";
+
     [Fact]
     public async Task The_environment_is_what_was_declared()
     {
@@ -162,7 +164,15 @@ public sealed class NodePodTests(NodeFixture node)
         Assert.Equal("Running", report.Phase);
         Assert.Equal((3, "Error", "why\n"), (report.Containers[0].LastState!.ExitCode, report.Containers[0].LastState!.Reason!, report.Containers[0].LastState!.Message!));
         Assert.False(report.Containers[0].Ready);
-        Assert.Equal("run crashing\n", await LogAsync(pod, new LogOptions(Previous: true)));
+
+        // While a run stands there as ended, the one before it has no log any more; the next run brings this one's.
+        string log = "";
+        await NodeFixture.EventuallyAsync(async () =>
+        {
+            log = await LogAsync(pod, new LogOptions(Previous: true));
+            return !log.StartsWith(NoLog, StringComparison.Ordinal);
+        });
+        Assert.Equal("run crashing\n", log);
         Assert.Contains(node.Cluster.Events, e => e.Pod == pod && e.Reason == "BackOff");
     }
 
@@ -175,7 +185,7 @@ public sealed class NodePodTests(NodeFixture node)
             """);
         await node.Cluster.WaitAsync(pod, report => report.Phase == "Succeeded");
         Assert.Equal("run\n", await LogAsync(pod, new LogOptions()));
-        Assert.StartsWith("unable to retrieve container logs for containerd://", await LogAsync(pod, new LogOptions(Previous: true)), StringComparison.Ordinal);
+        Assert.StartsWith(NoLog, await LogAsync(pod, new LogOptions(Previous: true)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -215,9 +225,9 @@ public sealed class NodePodTests(NodeFixture node)
     {
         PodKey pod = node.Start("default", "probed", """
             { "terminationGracePeriodSeconds": 0, "containers": [ { "name": "c", "image": "busybox", "command": ["sh", "-c", "touch /alive; exec sleep 1000"],
-              "startupProbe": { "exec": { "command": ["test", "-e", "/alive"] }, "periodSeconds": 1 },
-              "readinessProbe": { "exec": { "command": ["test", "-e", "/ready"] }, "periodSeconds": 1, "failureThreshold": 1 },
-              "livenessProbe": { "exec": { "command": ["test", "-e", "/alive"] }, "periodSeconds": 1, "failureThreshold": 1 } } ] }
+              "startupProbe": { "exec": { "command": ["test", "-e", "/alive"] }, "periodSeconds": 1, "timeoutSeconds": 30 },
+              "readinessProbe": { "exec": { "command": ["test", "-e", "/ready"] }, "periodSeconds": 1, "timeoutSeconds": 30, "failureThreshold": 1 },
+              "livenessProbe": { "exec": { "command": ["test", "-e", "/alive"] }, "periodSeconds": 1, "timeoutSeconds": 30, "failureThreshold": 1 } } ] }
             """);
         await node.Cluster.WaitAsync(pod, report => report.Containers[0] is { Started: true, Ready: false });
         await node.ShAsync("touch /ready", pod);
@@ -233,13 +243,15 @@ public sealed class NodePodTests(NodeFixture node)
     public async Task Stopping_gives_the_program_its_grace_and_then_leaves_nothing()
     {
         PodKey polite = node.Start("default", "polite", """
-            { "containers": [ { "name": "c", "image": "busybox", "command": ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait"] } ] }
+            { "containers": [ { "name": "c", "image": "busybox", "command": ["sh", "-c", "trap 'exit 0' TERM; echo ready; sleep 1000 & wait"] } ] }
             """);
         PodKey deaf = node.Start("default", "deaf", """
-            { "containers": [ { "name": "c", "image": "busybox", "command": ["sh", "-c", "trap '' TERM; sleep 1000 & sleep 1000"] } ] }
+            { "containers": [ { "name": "c", "image": "busybox", "command": ["sh", "-c", "trap '' TERM; echo ready; sleep 1000 & sleep 1000"] } ] }
             """);
         PodReport report = await node.RunningAsync(polite);
         await node.RunningAsync(deaf);
+        foreach (PodKey pod in (PodKey[])[polite, deaf])
+            await NodeFixture.EventuallyAsync(async () => await LogAsync(pod, new LogOptions()) == "ready\n"); // it has set its trap
         DateTime before = DateTime.UtcNow;
         await node.Node.StopPodAsync(polite, TimeSpan.FromSeconds(60));
         Assert.Equal(0, node.Cluster.Report(polite)!.Containers[0].State.ExitCode);

@@ -33,6 +33,7 @@ internal sealed class Cluster : IAsyncDisposable
     private readonly Authenticator _authenticator;
     private readonly Lock _awayGate = new();
     private Task _awayTask = Task.CompletedTask;
+    private TaskCompletionSource _return = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ApiServices? _services;
     private ApiServer? _server;
     private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -121,12 +122,20 @@ internal sealed class Cluster : IAsyncDisposable
         lock (_awayGate)
         {
             var before = _awayTask;
-            _awayTask = AwayAsync(before, time);
+            _awayTask = AwayAsync(before, time, _return.Task);
         }
     }
 
-    /// <summary>Ends when the API server is back.</summary>
-    public Task Back() => _awayTask;
+    /// <summary>Whatever is left of the time away is over. Ends when the API server is back.</summary>
+    public Task ReturnAsync()
+    {
+        lock (_awayGate)
+        {
+            _return.SetResult();
+            _return = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _awayTask;
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -140,13 +149,13 @@ internal sealed class Cluster : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private async Task AwayAsync(Task before, TimeSpan time)
+    private async Task AwayAsync(Task before, TimeSpan time, Task over)
     {
         await before.ConfigureAwait(false);
         if (_server is null || _stopping.IsCancellationRequested) return;
         await _server.DisposeAsync().ConfigureAwait(false);
         _server = null;
-        await Task.Delay(time, _stopping.Token).ContinueWith(_ => { }, TaskScheduler.Default).ConfigureAwait(false);
+        await Task.WhenAny(Task.Delay(time, _stopping.Token), over).ConfigureAwait(false);
         try
         {
             if (!_stopping.IsCancellationRequested) await ServeAsync().ConfigureAwait(false);

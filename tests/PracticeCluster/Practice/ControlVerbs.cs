@@ -22,7 +22,7 @@ internal sealed class ControlVerbs(Cluster cluster, Action down)
         image-fault PATTERN SECONDS [MESSAGE]    pulls take longer, and fail if there is a message; * is a wildcard
         load-image FILE [NAME]                   import an OCI archive
         node VERB [ARGUMENT...]                  verbs of the node
-        reset                                    all switches back
+        reset                                    all switches back, and the API server too if it is away
         down                                     end the cluster
         """;
 
@@ -66,6 +66,7 @@ internal sealed class ControlVerbs(Cluster cluster, Action down)
                 return (await cluster.Node.ControlAsync(own, rest, cancel).ConfigureAwait(false))?.ToJsonString(Json.Plain) ?? "";
             case ("reset", []):
                 cluster.Faults.Reset();
+                await cluster.ReturnAsync().ConfigureAwait(false);
                 return "";
             case ("down", []):
                 down();

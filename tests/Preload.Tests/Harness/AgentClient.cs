@@ -1,5 +1,6 @@
 using System.Net;
 
+using Telepresence.Cli.Launch;
 using Telepresence.Cli.Launch.Preload;
 using Telepresence.Tunnel.Io;
 
@@ -31,6 +32,9 @@ internal sealed unsafe class AgentClient : IDisposable
     internal int Verdict() => Receive()[1];
 
     internal void Claim(IPEndPoint local) => Write(Message(7, local.Address, local.Port));
+
+    /// <summary>Says of a program that it is linked statically.</summary>
+    internal void Notice(string program) => Write([(byte)PreloadQuestion.Notice, (byte)ProgramObstacle.Static, 0, 0, .. System.Text.Encoding.UTF8.GetBytes(program)]);
 
     internal byte[] Ask(byte question, string address, int port) => Send(Message(question, IPAddress.Parse(address), port));
 

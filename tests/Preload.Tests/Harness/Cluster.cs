@@ -29,6 +29,7 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
     private readonly EventLoop _proxyLoop = new();
     private readonly string _directory = Directory.CreateTempSubdirectory("preload-tests-").FullName;
     private readonly List<Process> _processes = [];
+    private readonly ConcurrentQueue<string> _notices = new();
     private ProxyHost? _proxy;
     private Task _proxyRunning = Task.CompletedTask;
     private ClusterServers? _servers;
@@ -39,9 +40,6 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
     internal PreloadMethod Method => _method!;
 
     internal ClusterServers Servers => _servers!;
-
-    /// <summary>What the agent has told the user.</summary>
-    internal ConcurrentQueue<string> Notices { get; } = new();
 
     /// <summary>Where the programs are: glibc, musl and static below it.</summary>
     internal static string Programs => Build.Programs;
@@ -80,16 +78,16 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
         Library = Build.Library,
         ResolvConf = Path.Combine(_directory, "laptop-resolv.conf"),
         Hosts = Path.Combine(_directory, "hosts"),
-        Notice = Notices.Enqueue,
+        Notice = _notices.Enqueue,
         Exceptions = [IPNetwork.Parse("10.95.0.0/16")],
     };
 
     /// <summary>A TCP connection to the proxy's port in its namespace.</summary>
-    public Task<FileDescriptor> ConnectAsync(CancellationToken cancellation) => Task.FromResult(_namespace.Run(() =>
+    public Task<Link> ConnectAsync(CancellationToken cancellation) => Task.FromResult(_namespace.Run(() =>
     {
         FileDescriptor link = SocketOptions.Open(Libc.AF_INET, Libc.SOCK_STREAM) ?? throw Libc.Failure("socket");
         _ = SocketOptions.Connect(link, NetAddress.Parse("127.0.0.1"), _proxy!.Port);
-        return link;
+        return new Link(link);
     }));
 
     /// <summary>Runs a program in the cluster, as a pod has it: its network, its name server, nothing of ours.</summary>
@@ -111,6 +109,24 @@ public sealed class Cluster : IAsyncLifetime, ILinkSource
 
     /// <summary>Runs a program on the laptop without the shim.</summary>
     internal Task<Output> OnLaptopAsync(params string[] command) => Shell.RunAsync("", [.. Laptop(), .. command]);
+
+    /// <summary>What the agent has told the user of all programs that have run up to now.</summary>
+    internal async Task<IReadOnlyCollection<string>> NoticesAsync()
+    {
+        // Programs do not wait until the agent has heard them. It hears everybody in turn, so this comes behind theirs.
+        string last = $"/last-{Guid.NewGuid():N}";
+        using AgentClient client = new(Method);
+        client.Notice(last);
+        for (int i = 0; i < 6000; i++)
+        {
+            if (_notices.Any(notice => notice.StartsWith(last, StringComparison.Ordinal)))
+                return [.. _notices];
+            await Task.Delay(10);
+        }
+
+        Assert.Fail("The agent does not hear.");
+        return [];
+    }
 
     /// <summary>Starts a server in the cluster, which ends with the tests.</summary>
     internal void StartInCluster(params string[] command)

@@ -12,7 +12,7 @@ internal sealed record Output(int ExitCode, string Text, string Errors)
 /// <summary>Runs programs to their end.</summary>
 internal static class Shell
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     internal static async Task<Output> RunAsync(string input, params string[] command)
     {

@@ -82,10 +82,8 @@ public sealed class DatagramDialerTests : IDisposable
     [Fact]
     public void A_port_where_nobody_listens_resets_the_flow_as_refused()
     {
-        Socket server = Bind("127.0.0.1");
-        ushort port = PortOf(server);
-        server.Dispose();
-        MuxStream stream = Open(StreamKind.Udp, "127.0.0.1", port);
+        using ReservedDatagramPort nobodys = new();
+        MuxStream stream = Open(StreamKind.Udp, "127.0.0.1", nobodys.Number);
         stream.WriteDatagram("anyone?"u8, _pair.Loop.Now);
         _pair.Turns.Until(() => _near.Reset is not null);
         Assert.Equal(RefuseCode.Refused, _near.Reset);

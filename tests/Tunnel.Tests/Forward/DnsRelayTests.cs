@@ -8,7 +8,7 @@ namespace Telepresence.Tunnel.Tests.Forward;
 
 public sealed class DnsRelayTests : IDisposable
 {
-    private static readonly DnsRelay.Settings Settings = new() { AttemptTimeout = 5_000_000, MaxOutstanding = 50 };
+    private static readonly DnsRelay.Settings Settings = new() { AttemptTimeout = 3_600_000_000, MaxOutstanding = 50 };
 
     private readonly SessionPair _pair;
     private readonly StreamRecorder _near = new();
@@ -77,12 +77,10 @@ public sealed class DnsRelayTests : IDisposable
     [Fact]
     public void The_next_name_server_is_asked_when_one_refuses_or_fails()
     {
-        ushort closed;
-        using (FakeNameServer gone = new(static _ => null))
-            closed = gone.Port;
+        using ReservedDatagramPort closed = new();
         using FakeNameServer failing = new(query => FakeNameServer.Answer(query, rcode: 2));
         using FakeNameServer good = new(query => FakeNameServer.Answer(query, rcode: 3));
-        Start(closed, failing.Port, good.Port);
+        Start(closed.Number, failing.Port, good.Port);
         byte[] query = FakeNameServer.Query(1, "nowhere.example");
         Ask(query);
         Until(1);

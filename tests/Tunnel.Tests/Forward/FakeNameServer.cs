@@ -7,8 +7,8 @@ namespace Telepresence.Tunnel.Tests.Forward;
 /// <summary>A name server on one loopback port, UDP and TCP, that answers each query with what a function makes of it.</summary>
 internal sealed class FakeNameServer : IDisposable
 {
-    private readonly Socket _udp = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-    private readonly Socket _tcp = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _udp;
+    private readonly Socket _tcp;
     private readonly Func<byte[], byte[]?> _overUdp;
     private readonly Func<byte[], byte[]?>? _overTcp;
     private int _queries;
@@ -17,8 +17,7 @@ internal sealed class FakeNameServer : IDisposable
     {
         _overUdp = overUdp;
         _overTcp = overTcp;
-        _udp.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        _tcp.Bind(_udp.LocalEndPoint!);
+        (_udp, _tcp) = BindBoth();
         _ = ServeUdpAsync();
         if (overTcp is null)
             return;
@@ -60,6 +59,27 @@ internal sealed class FakeNameServer : IDisposable
         _tcp.Dispose();
     }
 
+    // A number that is free for one protocol may be taken for the other, by any connection of a test that runs beside this one.
+    private static (Socket Udp, Socket Tcp) BindBoth()
+    {
+        while (true)
+        {
+            Socket tcp = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            Socket udp = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+            try
+            {
+                tcp.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+                udp.Bind(tcp.LocalEndPoint!);
+                return (udp, tcp);
+            }
+            catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                tcp.Dispose();
+                udp.Dispose();
+            }
+        }
+    }
+
     private async Task ServeUdpAsync()
     {
         byte[] buffer = new byte[65_536];
@@ -73,9 +93,8 @@ internal sealed class FakeNameServer : IDisposable
                     await _udp.SendToAsync(answer, from.RemoteEndPoint);
             }
         }
-        catch (Exception end) when (end is ObjectDisposedException or SocketException)
+        catch (Exception end) when (IsTheEnd(end))
         {
-            // The test is over.
         }
     }
 
@@ -86,24 +105,38 @@ internal sealed class FakeNameServer : IDisposable
             while (true)
             {
                 using Socket connection = await _tcp.AcceptAsync();
-                using NetworkStream stream = new(connection);
-                byte[] prefix = new byte[2];
-                await stream.ReadExactlyAsync(prefix);
-                byte[] query = new byte[BinaryPrimitives.ReadUInt16BigEndian(prefix)];
-                await stream.ReadExactlyAsync(query);
-                if (_overTcp!(query) is not { } answer)
-                    continue;
-                BinaryPrimitives.WriteUInt16BigEndian(prefix, (ushort)answer.Length);
-
-                // In pieces, so that a reader who expects one would fail.
-                await stream.WriteAsync(prefix.AsMemory(0, 1));
-                await stream.WriteAsync((byte[])[prefix[1], .. answer[..5]]);
-                await stream.WriteAsync(answer.AsMemory(5));
+                try
+                {
+                    await AnswerAsync(connection);
+                }
+                catch (IOException)
+                {
+                    // This client is gone; the next one is served.
+                }
             }
         }
-        catch (Exception end) when (end is ObjectDisposedException or SocketException or IOException)
+        catch (Exception end) when (IsTheEnd(end))
         {
-            // The test is over.
         }
     }
+
+    private async Task AnswerAsync(Socket connection)
+    {
+        using NetworkStream stream = new(connection);
+        byte[] prefix = new byte[2];
+        await stream.ReadExactlyAsync(prefix);
+        byte[] query = new byte[BinaryPrimitives.ReadUInt16BigEndian(prefix)];
+        await stream.ReadExactlyAsync(query);
+        if (_overTcp!(query) is not { } answer)
+            return;
+        BinaryPrimitives.WriteUInt16BigEndian(prefix, (ushort)answer.Length);
+
+        // In pieces, so that a reader who expects one would fail.
+        await stream.WriteAsync(prefix.AsMemory(0, 1));
+        await stream.WriteAsync((byte[])[prefix[1], .. answer[..5]]);
+        await stream.WriteAsync(answer.AsMemory(5));
+    }
+
+    // The test is over and the sockets are closed.
+    private static bool IsTheEnd(Exception end) => end is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted };
 }

@@ -8,7 +8,7 @@ namespace Telepresence.Tunnel.Tests.Forward;
 /// </summary>
 internal sealed class TestLoop : IDisposable
 {
-    private const long Patience = 20_000_000, LookAgain = 2_000;
+    private const long Patience = 60_000_000, LookAgain = 2_000;
 
     private readonly Guard _guard = new();
 

@@ -57,7 +57,7 @@ internal sealed class Laptop : IDisposable
 
     internal const string JournalPath = "/home/developer/journal";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     private readonly Process _process;
     private readonly StringBuilder _log = new();
@@ -153,7 +153,7 @@ internal sealed class Laptop : IDisposable
     /// <summary>Runs a shell command as a program of the tree would.</summary>
     internal (int Code, string Output) Try(string command)
     {
-        string[] answer = Order($"run {JsonSerializer.Serialize($"timeout -k 1 20 sh -c {Quote(command)}")}").Split(' ');
+        string[] answer = Order($"run {JsonSerializer.Serialize($"timeout -k 1 60 sh -c {Quote(command)}")}").Split(' ');
         return (int.Parse(answer[0], System.Globalization.CultureInfo.InvariantCulture), Encoding.UTF8.GetString(Convert.FromBase64String(answer[1])));
     }
 
@@ -165,15 +165,21 @@ internal sealed class Laptop : IDisposable
         return output;
     }
 
-    /// <summary>Repeats a command until it prints something, for at most as long as the issue allows a rotation to take.</summary>
+    /// <summary>Repeats a command until it prints something, ten times a second, for at most as long as the issue allows a rotation to take.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="output">What must come.</param>
+    /// <param name="seconds">For how long, where each look takes no time: one for which the machine has none is no time that the volume had.</param>
     internal void Until(string command, string output, int seconds = 5)
     {
         Stopwatch since = Stopwatch.StartNew();
-        (int Code, string Output) last;
-        do
+        (int Code, string Output) last = Try(command);
+        for (int look = 0; look < 10 * seconds && last.Output != output && since.Elapsed < Patience; look++)
+        {
+            Thread.Sleep(100);
             last = Try(command);
-        while (last.Output != output && since.Elapsed < TimeSpan.FromSeconds(seconds));
-        Assert.True(last.Output == output, $"{command}: after {seconds} seconds still exit {last.Code}: {last.Output}\n{Log}");
+        }
+
+        Assert.True(last.Output == output, $"{command}: after {since.Elapsed.TotalSeconds:0} seconds still exit {last.Code}: {last.Output}\n{Log}");
     }
 
     /// <summary>Gives the helper an order and reads its answer.</summary>

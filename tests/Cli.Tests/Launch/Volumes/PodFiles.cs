@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
+
+using Telepresence.Tunnel.Tests.Forward;
 
 namespace Telepresence.Cli.Tests.Launch.Volumes;
 
@@ -21,6 +21,7 @@ internal sealed class PodFiles : IDisposable
         """;
 
     private readonly Process _proxy;
+    private readonly ReservedPort _port = new();
     private int _rotations;
 
     internal PodFiles()
@@ -36,7 +37,6 @@ internal sealed class PodFiles : IDisposable
         Write("/data/number", "42\n");
         Directory.CreateDirectory(Root + "/run/app/config");
         Write("/etc/app/app.conf", "one file\n");
-        Port = FreePort();
         ProcessStartInfo start = new("unshare", ["--mount", "--propagation", "private", "sh", "-c", Start, Root, ProxyDirectory]) { RedirectStandardOutput = true };
         start.Environment["TELEPRESENCE_PORT"] = Port.ToString(CultureInfo.InvariantCulture);
         start.Environment["TELEPRESENCE_KEY_HASH"] = Convert.ToHexStringLower(SHA256.HashData(Key));
@@ -53,7 +53,7 @@ internal sealed class PodFiles : IDisposable
 
     internal string Root { get; } = Directory.CreateTempSubdirectory("telepresence-pod-").FullName;
 
-    internal ushort Port { get; }
+    internal ushort Port => _port.Number;
 
     /// <summary>Replaces all files of a volume at once, as kubelet does.</summary>
     internal void Rotate(string path, params (string Name, string Text)[] files)
@@ -86,6 +86,7 @@ internal sealed class PodFiles : IDisposable
         _proxy.Kill();
         _proxy.WaitForExit();
         _proxy.Dispose();
+        _port.Dispose();
         Directory.Delete(Root, recursive: true);
     }
 
@@ -97,12 +98,5 @@ internal sealed class PodFiles : IDisposable
             string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
             return Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../../../src/Proxy/bin", configuration, "net10.0"));
         }
-    }
-
-    private static ushort FreePort()
-    {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return (ushort)((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

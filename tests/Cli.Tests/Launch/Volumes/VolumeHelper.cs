@@ -67,14 +67,14 @@ internal sealed class VolumeHelper : ILinkSource
         return 0;
     }
 
-    public Task<FileDescriptor> ConnectAsync(CancellationToken cancellation)
+    public Task<Link> ConnectAsync(CancellationToken cancellation)
     {
         FileDescriptor link = SocketOptions.Open(Libc.AF_INET, Libc.SOCK_STREAM) ?? throw Libc.Failure("socket");
         int error = SocketOptions.Connect(link, NetAddress.FromIPAddress(IPAddress.Loopback), _port);
         if (error is not (0 or Libc.EINPROGRESS))
             throw new IOException(Libc.Describe(error));
         _link = link;
-        return Task.FromResult(link);
+        return Task.FromResult(new Link(link));
     }
 
     private static ContainerMount Mount(string text) => text.Split(',') switch

@@ -38,7 +38,7 @@ internal sealed class HostNamespace : IDisposable
             --address=/www.example.com/192.0.2.80 --address=/intranet.corp.example/192.0.2.81 --address=/both.example.com/192.0.2.82 &
         dnsmasq $common --pid-file=/run/telepresence-test/cluster.pid --listen-address=198.18.77.1 --except-interface=lo \
             --address=/helloworld.default.svc.cluster.local/10.96.0.7 --address=/db.cloud.example.net/172.20.0.4 --address=/both.example.com/172.20.0.5 &
-        for i in $(seq 100); do
+        for i in $(seq 600); do
             dig +short +tries=1 +time=1 @198.18.77.1 helloworld.default.svc.cluster.local 2>/dev/null | grep -q 10.96.0.7 &&
             dig +short +tries=1 +time=1 @192.0.2.53 www.example.com 2>/dev/null | grep -q 192.0.2.80 && { echo ready; wait; exit 0; }
             sleep 0.1
@@ -65,7 +65,7 @@ internal sealed class HostNamespace : IDisposable
         ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
         DAEMON 2> /run/telepresence-test/resolved.log &
         echo $! > /run/telepresence-test/resolved.pid
-        for i in $(seq 100); do
+        for i in $(seq 600); do
             resolvectl dns >/dev/null 2>&1 && [ -s /etc/resolv.conf ] && break
             sleep 0.1
         done
@@ -130,8 +130,8 @@ internal sealed class HostNamespace : IDisposable
     /// <summary>The address that the C library finds for a name, or an empty string.</summary>
     public string Resolve(string name) => Try($"getent ahostsv4 {name}").Output.Split(' ')[0];
 
-    /// <summary>Runs until a command succeeds, for at most ten seconds; for services that start.</summary>
-    public void WaitFor(string command) => Run($"for i in $(seq 100); do {command} >/dev/null 2>&1 && exit 0; sleep 0.1; done; {command}");
+    /// <summary>Runs until a command succeeds, for at most a minute; for services that start.</summary>
+    public void WaitFor(string command) => Run($"for i in $(seq 600); do {command} >/dev/null 2>&1 && exit 0; sleep 0.1; done; {command}");
 
     /// <summary>Starts a program inside that ends with the test.</summary>
     public Process Enter(string program, params string[] arguments)

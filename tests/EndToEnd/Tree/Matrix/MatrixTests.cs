@@ -51,7 +51,7 @@ public sealed class MatrixTests(PracticeClusterFixture cluster)
             foreach (Way way in Columns)
             {
                 CommandResult result = await sessions[way].RunAsync($"P={directory}; {program.Script}");
-                string cell = Judge(program, result, sessions[way].Said);
+                string cell = await JudgeAsync(program, result, sessions[way]);
                 if (cell != Works)
                     details.AppendLine($"{program.Name}, {way}: {cell}\n{result}");
                 cells.Add(cell);
@@ -82,14 +82,15 @@ public sealed class MatrixTests(PracticeClusterFixture cluster)
 
         """;
 
-    // Who says so is the program that was to be called, or the session on its own standard error.
-    private static string Judge(RealProgram program, CommandResult result, string said)
+    // Who says so is the program that was to be called, or the session on its own standard error, where its word may come after the
+    // program's end.
+    private static async Task<string> JudgeAsync(RealProgram program, CommandResult result, TreeShell session)
     {
         if (result.Output.Contains(program.Expected, StringComparison.Ordinal))
             return Works;
         string file = program.Name.StartsWith("busybox", StringComparison.Ordinal) ? "busybox" : program.Script.Split(' ')[0].Replace("$P/", "", StringComparison.Ordinal);
-        bool named = (result.Everything + said).Split('\n').Any(line => line.Contains(file, StringComparison.Ordinal)
-            && (line.Contains("not supported under Telepresence", StringComparison.Ordinal) || line.Contains("--method netns", StringComparison.Ordinal)));
+        bool named = await Eventually.HeldAsync(() => (result.Everything + session.Said).Split('\n').Any(line => line.Contains(file, StringComparison.Ordinal)
+            && (line.Contains("not supported under Telepresence", StringComparison.Ordinal) || line.Contains("--method netns", StringComparison.Ordinal))));
         return named ? SaysSo : Misses;
     }
 }

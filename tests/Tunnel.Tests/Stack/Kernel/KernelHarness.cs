@@ -20,6 +20,7 @@ namespace Telepresence.Tunnel.Tests.Stack.Kernel;
 internal sealed partial class KernelHarness : IPacketOutput, IDisposable
 {
     private const int CloneNewNet = 0x4000_0000;
+    private const long LongestTurn = 30_000; // µs
 
     private readonly TunDevice _device;
     private readonly FaultyLink _inward;
@@ -28,6 +29,10 @@ internal sealed partial class KernelHarness : IPacketOutput, IDisposable
     private readonly Lock _gate = new();
     private volatile bool _stopping;
     private Exception? _pumpFailure;
+
+    // When the last turn began, by the machine's clock and by the stack's.
+    private long _turned = Clock;
+    private long _turnedAt = Clock;
 
     private KernelHarness(StackOptions options, Faults faults, int seed, bool offloadIn)
     {
@@ -58,7 +63,13 @@ internal sealed partial class KernelHarness : IPacketOutput, IDisposable
     public PortServices Services { get; }
     public bool Faulty { get; }
 
-    private static long Now => Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000);
+    private static long Clock => Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000);
+
+    /// <summary>
+    /// The stack's time. No turn takes longer than <see cref="LongestTurn"/> in it: were the pump not given the processor for a while, timers
+    /// would run out before what has come meanwhile is read.
+    /// </summary>
+    private long Now => _turnedAt + Math.Min(Clock - _turned, LongestTurn);
 
     /// <summary>Runs a scenario in a fresh namespace and rethrows what it throws.</summary>
     public static void Run(Action<KernelHarness> scenario, StackOptions? options = null, Faults? faults = null, int seed = 1, bool offloadIn = true)
@@ -93,8 +104,8 @@ internal sealed partial class KernelHarness : IPacketOutput, IDisposable
     {
         var socket = new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
         {
-            ReceiveTimeout = 30_000,
-            SendTimeout = 30_000,
+            ReceiveTimeout = 60_000,
+            SendTimeout = 60_000,
             NoDelay = true,
         };
         try
@@ -122,10 +133,10 @@ internal sealed partial class KernelHarness : IPacketOutput, IDisposable
         }
     }
 
-    /// <summary>Waits, up to some seconds, until something is true of the stack.</summary>
+    /// <summary>Waits, up to a minute, until something is true of the stack.</summary>
     public bool Eventually(Func<NetworkStack, bool> condition)
     {
-        for (int i = 0; i < 500; i++)
+        for (int i = 0; i < 6_000; i++)
         {
             if (OnStack((stack, _) => condition(stack)))
                 return true;
@@ -167,13 +178,13 @@ internal sealed partial class KernelHarness : IPacketOutput, IDisposable
             byte[] buffer = GC.AllocateUninitializedArray<byte>(TunDevice.MaxFrameLength, pinned: true);
             while (!_stopping)
             {
-                long deadline;
+                long wait;
                 lock (_gate)
                 {
-                    deadline = Math.Min(Stack.NextDeadline, Math.Min(_inward.NextDeadline, _outward?.Link.NextDeadline ?? long.MaxValue));
+                    long deadline = Math.Min(Stack.NextDeadline, Math.Min(_inward.NextDeadline, _outward?.Link.NextDeadline ?? long.MaxValue));
+                    wait = Math.Clamp((deadline - Now + 999) / 1000, 0, 20);
                 }
                 var poll = new PollRequest { Descriptor = _device.Descriptor.Number, Events = 1 };
-                long wait = Math.Clamp((deadline - Now + 999) / 1000, 0, 20);
                 _ = PollDescriptors(&poll, 1, (int)wait);
                 lock (_gate)
                 {
@@ -189,7 +200,10 @@ internal sealed partial class KernelHarness : IPacketOutput, IDisposable
 
     private void Turn(byte[] buffer)
     {
-        long now = Now;
+        long clock = Clock;
+        _turnedAt += Math.Min(clock - _turned, LongestTurn);
+        _turned = clock;
+        long now = _turnedAt;
         for (int i = 0; i < 64; i++)
         {
             int length = _device.Read(buffer);

@@ -49,19 +49,21 @@ public class KernelTcpTests
     });
 
     [KernelFact]
-    public void A_far_side_that_speaks_first_and_closes_is_heard_whole() => KernelHarness.Run(harness =>
-    {
-        for (int i = 0; i < 50; i++)
+    public void A_far_side_that_speaks_first_and_closes_is_heard_whole() => KernelHarness.Run(
+        harness =>
         {
-            using Socket socket = KernelHarness.Connect(PortServices.GreetAndClose, v6: i % 2 == 1);
-            byte[] greeting = new byte[6];
-            KernelTransfer.ReadExactly(socket, greeting);
-            Assert.Equal("hello\n"u8.ToArray(), greeting);
-            Assert.Equal(0, socket.Receive(greeting));
-        }
-        Assert.True(harness.Eventually(stack => stack.ConnectionCount == 0 && harness.Services.Closed == 50));
-        Assert.Equal(50, harness.Stack.TimeWait.Count);
-    });
+            for (int i = 0; i < 50; i++)
+            {
+                using Socket socket = KernelHarness.Connect(PortServices.GreetAndClose, v6: i % 2 == 1);
+                byte[] greeting = new byte[6];
+                KernelTransfer.ReadExactly(socket, greeting);
+                Assert.Equal("hello\n"u8.ToArray(), greeting);
+                Assert.Equal(0, socket.Receive(greeting));
+            }
+            Assert.True(harness.Eventually(stack => stack.ConnectionCount == 0 && harness.Services.Closed == 50));
+            Assert.Equal(50, harness.Stack.TimeWait.Count);
+        },
+        new StackOptions { TimeWait = 3_600_000_000 });
 
     [KernelFact]
     public void The_program_may_send_long_after_the_far_side_has_ended() => KernelHarness.Run(harness =>
