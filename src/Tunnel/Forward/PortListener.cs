@@ -60,21 +60,22 @@ public sealed class PortListener(EventLoop loop, ChunkPool pool)
             SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
         error = SocketOptions.Bind(socket, address, port, family);
 
+        // A port that the kernel chose is given back when its socket stops to listen; one that was asked for stays. Both sockets have it for a
+        // moment, so that nobody else gets it. The first one never listens: a process that is just being started has a copy of it, which the
+        // second one could not listen beside.
+        if (error == 0 && port == 0 && type == Libc.SOCK_STREAM)
+        {
+            using FileDescriptor chosen = socket;
+            return Bind(type, address, SocketOptions.LocalPort(chosen), out family, out error);
+        }
+
         // Bound alone, a port could still be taken by another socket with the same option; once it has listened, no more.
         if (error == 0 && type == Libc.SOCK_STREAM)
             error = TcpListener.Listen(socket);
-        if (error != 0)
-        {
-            socket.Dispose();
-            return null;
-        }
-
-        // A port that the kernel chose is given back when the socket stops to listen; one that was asked for stays.
-        if (port != 0 || type != Libc.SOCK_STREAM)
+        if (error == 0)
             return socket;
-        ushort chosen = SocketOptions.LocalPort(socket);
         socket.Dispose();
-        return Bind(type, address, chosen, out family, out error);
+        return null;
     }
 
     private static string Explain(int errno, ListenTarget target)

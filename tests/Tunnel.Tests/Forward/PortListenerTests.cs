@@ -93,9 +93,7 @@ public sealed class PortListenerTests : IDisposable
     {
         byte[] target = new ListenTarget(false, new TargetAddress(NetAddress.Parse("127.0.0.1"), 0)).ToBytes();
         _pair.Client.Open(StreamKind.Listen, target, _request, _pair.Loop.Now);
-        _pair.Turns.Until(() => _request.Accepted);
-        Assert.True(TargetAddress.TryDecode(_request.Info, out TargetAddress bound));
-        Assert.Equal(SocketError.ConnectionRefused, Call(new IPEndPoint(IPAddress.Loopback, bound.Port)));
+        Assert.Equal(SocketError.ConnectionRefused, Call(Bound()));
     }
 
     [Fact]
@@ -213,8 +211,14 @@ public sealed class PortListenerTests : IDisposable
         MuxStream stream = _pair.Client.Open(StreamKind.Listen, target, _request, _pair.Loop.Now)!;
         if (!isUdp)
             stream.Write([ListenTarget.TakeCallers], _pair.Loop.Now);
-        _pair.Turns.Until(() => _request.Accepted);
+        return (stream, Bound());
+    }
+
+    private IPEndPoint Bound()
+    {
+        _pair.Turns.Until(() => _request.Accepted || _request.Refused is not null);
+        Assert.Null(_request.Reason);
         Assert.True(TargetAddress.TryDecode(_request.Info, out TargetAddress bound));
-        return (stream, new IPEndPoint(bound.Address.ToIPAddress(), bound.Port));
+        return new IPEndPoint(bound.Address.ToIPAddress(), bound.Port);
     }
 }
