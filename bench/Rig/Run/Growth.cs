@@ -127,7 +127,8 @@ internal sealed class Growth(Lab lab, TimeSpan time, string[]? wanted)
 
     private async Task<(BenchPath Path, Process[] Processes)> StartAsync(string name, string[]? relay)
     {
-        int number = ++_number, proxyPort = Paths.FirstProxyPort + number, linkPort = proxyPort;
+        int number = ++_number, proxyPort = Paths.FirstProxyPort + number;
+        int? linkPort = null;
         (string netns, _) = await Topology.AddAppAsync(lab, number);
         List<Process> processes = [];
         if (relay is not null)

@@ -76,10 +76,11 @@ internal sealed class Paths(Lab lab, string? baseline, bool measureStartUp)
             ["TELEPRESENCE_PORT"] = $"{port}",
             ["TELEPRESENCE_KEY_HASH"] = Convert.ToHexStringLower(SHA256.HashData(key)),
         });
+        string[] relayed = linkPort is null ? [] : ["--relayed"];
         string[] command =
         [
             rig, "client", "--link", $"127.0.0.1:{linkPort ?? port}", "--link-netns", Lab.NamespaceFile(Topology.Server), "--route", Topology.ServerNetwork,
-            "--journal", lab.PathOf($"{name}/journal"), .. mode,
+            "--journal", lab.PathOf($"{name}/journal"), .. relayed, .. mode,
         ];
         Process client = lab.Start($"{name}-client", Lab.In(netns, command), new Dictionary<string, string> { ["RIG_KEY"] = Convert.ToHexString(key) });
         string[] ready = (await lab.ExpectAsync(client, "ready")).Split('\t')[1..];

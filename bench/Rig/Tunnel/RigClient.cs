@@ -39,6 +39,7 @@ internal static class RigClient
             Version = ProductVersion.Text,
             SessionId = Guid.NewGuid(),
             Key = Convert.FromHexString(Environment.GetEnvironmentVariable("RIG_KEY") ?? throw new ArgumentException("RIG_KEY is not set.")),
+            DirectLink = !arguments.Has("relayed"),
         };
         await engine.ConnectAsync(session, source, stopping.Token).WaitAsync(ConnectLimit);
 

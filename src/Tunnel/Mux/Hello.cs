@@ -29,6 +29,7 @@ public readonly ref struct Hello
     public const int KeySize = 32;
 
     private const int RestSize = 1 + 16 + KeySize + 4 + 4;
+    private const byte ResumingFlag = 1, DirectFlag = 2;
 
     private readonly ReadOnlySpan<byte> _version;
     private readonly ReadOnlySpan<byte> _rest;
@@ -50,7 +51,10 @@ public readonly ref struct Hello
     public string Version => WireText.Read(_version);
 
     /// <summary>Whether the client has been established on this session before.</summary>
-    public bool Resuming => (_rest[0] & 1) != 0;
+    public bool Resuming => (_rest[0] & ResumingFlag) != 0;
+
+    /// <summary>Whether the link leads straight from the client's socket to the proxy's (<see cref="MuxSessionOptions.DirectLink"/>).</summary>
+    internal bool IsDirect => (_rest[0] & DirectFlag) != 0;
 
     /// <summary>The session.</summary>
     public Guid SessionId => new(_rest.Slice(1, 16), bigEndian: true);
@@ -86,7 +90,7 @@ public readonly ref struct Hello
     {
         int at = Preamble.Write(destination, options.Version, RestSize);
         Span<byte> rest = destination.Slice(at, RestSize);
-        rest[0] = resuming ? (byte)1 : (byte)0;
+        rest[0] = (byte)((resuming ? ResumingFlag : 0) | (options.DirectLink ? DirectFlag : 0));
         options.SessionId.TryWriteBytes(rest.Slice(1, 16), bigEndian: true, out _);
         options.Key.Span.CopyTo(rest.Slice(17, KeySize));
         BinaryPrimitives.WriteUInt32BigEndian(rest[(17 + KeySize)..], received);

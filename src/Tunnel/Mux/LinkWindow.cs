@@ -38,14 +38,13 @@ internal struct LinkWindow
     private bool _wasLimited;
     private Phase _phase;
     private int _drainedFrom;
-
-    // Of the whole link: what is near stays so.
-    private long _nearest = long.MaxValue;
+    private bool _direct;
 
     internal LinkWindow(MuxSessionOptions options)
     {
         _options = options;
         Size = options.LinkWindow;
+        _direct = options.DirectLink;
     }
 
     private enum Phase
@@ -80,14 +79,15 @@ internal struct LinkWindow
 
     private readonly long Shortest => Math.Min(_shortest, _shortestBefore);
 
-    private readonly long WantedQueue => _nearest < _options.NearLink ? _options.NearLinkQueue : Math.Max(_options.FarLinkQueue, Shortest / 4);
+    private readonly long WantedQueue => Math.Max(_direct ? _options.DirectLinkQueue : _options.RelayedLinkQueue, Shortest / 4);
 
-    /// <summary>A new link: nothing is known about it. What is on its way stays so.</summary>
-    internal void Restart()
+    /// <summary>A new link: nothing is known about it but whether it is direct. What is on its way stays so.</summary>
+    internal void Restart(bool direct)
     {
+        _direct = direct;
         Size = _options.LinkWindow;
         _timed = -1;
-        _shortest = _shortestBefore = _nearest = long.MaxValue;
+        _shortest = _shortestBefore = long.MaxValue;
         _wasLimited = false;
         _phase = Phase.Steady;
         _historyUntil = long.MinValue;
@@ -137,7 +137,6 @@ internal struct LinkWindow
         }
 
         _shortest = Math.Min(_shortest, time);
-        _nearest = Math.Min(_nearest, time);
     }
 
     private void EndRound(long time)

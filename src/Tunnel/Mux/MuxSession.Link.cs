@@ -51,7 +51,7 @@ public sealed partial class MuxSession
         BeginLink(now);
         PeerVersion = hello.Version;
         _linkOutTail = Welcome.Write(_linkOut, Options, (uint)_received);
-        Ready(hello.Received, hello.EarlyWindow, now);
+        Ready(hello.Received, hello.EarlyWindow, hello.IsDirect, now);
         return HelloRefusal.None;
     }
 
@@ -110,14 +110,14 @@ public sealed partial class MuxSession
     }
 
     /// <summary>The handshake is complete: both sides know where to go on.</summary>
-    private void Ready(uint peerReceived, uint peerEarlyWindow, long now)
+    private void Ready(uint peerReceived, uint peerEarlyWindow, bool direct, long now)
     {
         _ready = true;
         _counters.Links++;
         _cursor = _log.Expand(peerReceived);
         _peerEarlyWindow = Math.Min(peerEarlyWindow, (uint)Options.MaxWindow);
         _roundTrip.Restart();
-        _linkWindow.Restart();
+        _linkWindow.Restart(direct);
         WantPing(now);
         bool first = !_wasEstablished;
         _wasEstablished = true;
@@ -183,7 +183,7 @@ public sealed partial class MuxSession
         }
 
         bytes = bytes[(consumed - before)..];
-        Ready(welcome.Received, welcome.EarlyWindow, now);
+        Ready(welcome.Received, welcome.EarlyWindow, Options.DirectLink, now);
         return bytes;
     }
 

@@ -57,14 +57,15 @@ public sealed record MuxSessionOptions
     /// <summary>Most of them.</summary>
     public int MaxLinkWindow { get; init; } = 32 * 1024 * 1024;
 
-    /// <summary>A shortest round trip below this is that of a link on one machine; longer ones lead through other programs, or far away.</summary>
-    public long NearLink { get; init; } = 200;
+    /// <summary>Whether links lead straight from the client's socket to the proxy's, and not through other programs, as a port-forward does.
+    /// The client knows, and tells the proxy in its hello.</summary>
+    public bool DirectLink { get; init; }
 
-    /// <summary>How long a frame should stand in the queues along a near link when there is bulk.</summary>
-    public long NearLinkQueue { get; init; } = 250;
+    /// <summary>How long a frame should stand in the queues along a direct link when there is bulk. A quarter of the round trip if that is longer.</summary>
+    public long DirectLinkQueue { get; init; } = 250;
 
-    /// <summary>The same for other links, whose programs hand on more at once when more waits. A quarter of the round trip if that is longer.</summary>
-    public long FarLinkQueue { get; init; } = 10_000;
+    /// <summary>The same for other links, whose programs hand on more at once, with less work for each byte, when more waits.</summary>
+    public long RelayedLinkQueue { get; init; } = 10_000;
 
     /// <summary>Most streams open at once, both directions together; further ones are refused.</summary>
     public int MaxStreams { get; init; } = 16 * 1024;

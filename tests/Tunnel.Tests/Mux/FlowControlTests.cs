@@ -38,7 +38,34 @@ public sealed class FlowControlTests
         };
         each();
         pair.Run(Second, each);
-        Assert.InRange(pair.ServerEnd.Opened[0].Stream.Window.Size, Rate * ((2 * Delay) + pair.Options.FarLinkQueue) / Second, 4 << 20);
+        Assert.InRange(pair.ServerEnd.Opened[0].Stream.Window.Size, Rate * ((2 * Delay) + pair.Options.RelayedLinkQueue) / Second, 4 << 20);
+    }
+
+    // What the proxy sends is what a download needs, and only the client knows what the link leads through.
+    [Theory]
+    [InlineData(true, 256, 256)]
+    [InlineData(false, 512, 700)]
+    public void The_proxy_learns_from_the_hello_how_long_the_queue_of_a_link_should_be(bool direct, int least, int most)
+    {
+        var pair = new SessionPair(new MuxSessionOptions { Version = "1", DirectLink = direct, InitialWindow = 4 << 20 }, new MuxSessionOptions { Version = "1" })
+        {
+            NewPipe = static () => new FakePipe { Delay = 50, Rate = 55_000_000, Capacity = 32 << 20 },
+        };
+        pair.Connect();
+        pair.Run(Second);
+        RecordingStream client = pair.Open();
+        pair.Run(Second);
+        MuxStream server = pair.ServerEnd.Opened[0].Stream;
+        byte[] block = new byte[65_536];
+        Action each = () =>
+        {
+            while (server.SendSpace is > 0 and var space)
+                server.Write(block.AsSpan(0, Math.Min(space, block.Length)), pair.Now);
+        };
+        each();
+        pair.Run(Second, each);
+        Assert.True(client.Received.Count > 1 << 20);
+        Assert.InRange(pair.Server.LinkWindowSize, least << 10, most << 10);
     }
 
     [Theory]

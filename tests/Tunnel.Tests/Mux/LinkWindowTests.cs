@@ -7,7 +7,7 @@ public sealed class LinkWindowTests
     private const int KiB = 1024;
     private const long Second = 1_000_000;
 
-    private static readonly MuxSessionOptions Options = new() { Version = "1", LinkWindow = 512 * KiB, MinLinkWindow = 256 * KiB, MaxLinkWindow = 32 * KiB * KiB, NearLink = 500, NearLinkQueue = 250, FarLinkQueue = 10_000 };
+    private static readonly MuxSessionOptions Options = new() { Version = "1", LinkWindow = 512 * KiB, MinLinkWindow = 256 * KiB, MaxLinkWindow = 32 * KiB * KiB, DirectLinkQueue = 250, RelayedLinkQueue = 10_000 };
 
     private LinkWindow _window = new(Options);
     private long _now = Second;
@@ -23,16 +23,18 @@ public sealed class LinkWindowTests
     }
 
     [Theory]
-    [InlineData(1_000_000_000, 200)]
-    [InlineData(100_000_000, 1_000)]
-    [InlineData(100_000_000, 20_000)]
-    [InlineData(50_000_000, 100_000)]
-    public void It_settles_where_the_queue_is_as_long_as_it_should_be(long rate, long roundTrip)
+    [InlineData(1_000_000_000, 200, true)]
+    [InlineData(100_000_000, 200, false)]
+    [InlineData(100_000_000, 20_000, true)]
+    [InlineData(100_000_000, 20_000, false)]
+    [InlineData(50_000_000, 100_000, false)]
+    public void It_settles_where_the_queue_is_as_long_as_it_should_be(long rate, long roundTrip, bool direct)
     {
+        _window.Restart(direct);
         _window.Seen(roundTrip, _now);
         for (int i = 0; i < 100; i++)
             Rounds(1, Math.Max(roundTrip, _window.Size * Second / rate));
-        long queue = roundTrip < Options.NearLink ? Options.NearLinkQueue : Math.Max(Options.FarLinkQueue, roundTrip / 4);
+        long queue = Math.Max(direct ? Options.DirectLinkQueue : Options.RelayedLinkQueue, roundTrip / 4);
         long wanted = rate * (roundTrip + queue) / Second;
         Assert.InRange(_window.Size, wanted * 9 / 10, wanted * 11 / 10);
     }
@@ -40,6 +42,7 @@ public sealed class LinkWindowTests
     [Fact]
     public void A_round_now_and_then_that_takes_long_does_not_shrink_it()
     {
+        _window.Restart(direct: true);
         _window.Seen(200, _now);
         for (int i = 0; i < 20; i++)
         {
@@ -83,10 +86,11 @@ public sealed class LinkWindowTests
     }
 
     [Theory]
-    [InlineData(10_000_000, 20_000)]
-    [InlineData(1_000_000_000, 50)]
-    public void Bulk_that_never_pauses_does_not_make_its_own_queue_the_measure(long rate, long roundTrip)
+    [InlineData(10_000_000, 20_000, false)]
+    [InlineData(1_000_000_000, 50, true)]
+    public void Bulk_that_never_pauses_does_not_make_its_own_queue_the_measure(long rate, long roundTrip, bool direct)
     {
+        _window.Restart(direct);
         _window.Seen(roundTrip, _now);
         long most = 0;
         for (long end = _now + (600 * Second); _now < end;)
@@ -95,7 +99,7 @@ public sealed class LinkWindowTests
             most = Math.Max(most, _window.Size);
         }
 
-        long queue = roundTrip < Options.NearLink ? Options.NearLinkQueue : Options.FarLinkQueue;
+        long queue = direct ? Options.DirectLinkQueue : Options.RelayedLinkQueue;
         Assert.InRange(most, Options.MinLinkWindow, 3 * Math.Max(Options.MinLinkWindow, rate * (roundTrip + queue) / Second));
     }
 
@@ -105,7 +109,7 @@ public sealed class LinkWindowTests
     public void A_slow_first_answer_is_corrected_when_the_window_is_drained_two_seconds_later(int streams)
     {
         const long Rate = 1_000_000_000;
-        _window = new LinkWindow(new MuxSessionOptions { Version = "1" });
+        _window = new LinkWindow(new MuxSessionOptions { Version = "1", DirectLink = true });
         _window.Seen(2_800, _now);
         Rounds(20, roundTrip: 3_000, streams);
         Assert.InRange(_window.Size, 4096 * KiB, Options.MaxLinkWindow);
@@ -125,7 +129,7 @@ public sealed class LinkWindowTests
             _now += 3 * Second;
         }
 
-        Rounds(1, roundTrip: 20_000 + (Options.FarLinkQueue * 3 / 4));
+        Rounds(1, roundTrip: 20_000 + (Options.RelayedLinkQueue * 3 / 4));
         Assert.Equal(size, _window.Size);
     }
 
@@ -147,7 +151,7 @@ public sealed class LinkWindowTests
         _window.Add(300 * KiB);
         _window.Begun(7, _now);
         Rounds(3, roundTrip: 20_000);
-        _window.Restart();
+        _window.Restart(direct: false);
         Assert.Equal(Options.LinkWindow, _window.Size);
         Assert.False(_window.IsFull);
         _window.Add(212 * KiB);
