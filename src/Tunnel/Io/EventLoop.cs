@@ -26,7 +26,6 @@ public sealed unsafe class EventLoop : IDisposable
     private readonly EpollEventBuffer _events = new(EventCapacity);
     private Watched[] _watched = new Watched[64];
     private uint _registrations;
-    private BusyPoll _busyPoll;
     private long _armedFor = long.MaxValue;
     private int _wakePending;
     private volatile bool _stopping;
@@ -189,25 +188,7 @@ public sealed unsafe class EventLoop : IDisposable
             throw Libc.Failure($"epoll_ctl on descriptor {fd}");
     }
 
-    // Between two looks, whoever else wants this processor has it: on few of them, that is the program that this loop waits for.
     private int WaitForEvents(int timeoutMilliseconds)
-    {
-        if (timeoutMilliseconds == 0)
-            return Look(0);
-        long began = Clock;
-        while (_busyPoll.Window > 0 && Clock - began < _busyPoll.Window)
-        {
-            if (Look(0) is not 0 and int early)
-                return early;
-            _ = Libc.sched_yield();
-        }
-
-        int ready = Look(timeoutMilliseconds);
-        _busyPoll.Slept(Clock - began);
-        return ready;
-    }
-
-    private int Look(int timeoutMilliseconds)
     {
         int ready = _events.Wait(_epoll.Number, timeoutMilliseconds);
         if (ready >= 0)

@@ -119,9 +119,6 @@ internal static unsafe partial class Libc
     internal static partial int timerfd_settime(int fd, int flags, TimerSpec* value, TimerSpec* old);
 
     [LibraryImport("libc")]
-    internal static partial int sched_yield();
-
-    [LibraryImport("libc")]
     internal static partial uint geteuid();
 
     [LibraryImport("libc", SetLastError = true)]
