@@ -84,8 +84,8 @@ internal sealed class TcpListener(
     // another one cannot have the port meanwhile, see inet_csk_bind_conflict() in Linux.
     private void Refuse()
     {
-        _ = Libc.shutdown(socket.Number, Libc.SHUT_RD);
         SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 0);
+        _ = Libc.shutdown(socket.Number, Libc.SHUT_RD);
     }
 
     private void Connect(FileDescriptor connection, SocketAddress caller, long now)
@@ -111,6 +111,10 @@ internal sealed class TcpListener(
         if (_takesCallers)
             loop.Remove(socket.Number);
         _takesCallers = false;
+
+        // A process that is just being started has a copy of the socket: callers must not wait there, and the next listener must have the port.
+        SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
+        _ = Libc.shutdown(socket.Number, Libc.SHUT_RD);
         socket.Dispose();
         _spare.Close();
         closed();

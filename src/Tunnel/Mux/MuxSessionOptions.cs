@@ -58,7 +58,7 @@ public sealed record MuxSessionOptions
     public int MaxLinkWindow { get; init; } = 32 * 1024 * 1024;
 
     /// <summary>Whether links lead straight from the client's socket to the proxy's, and not through other programs, as a port-forward does.
-    /// The client knows, and tells the proxy in its hello.</summary>
+    /// The client knows, and tells the proxy in its hello. Only the benchmark has such links.</summary>
     public bool DirectLink { get; init; }
 
     /// <summary>How long a frame should stand in the queues along a direct link when there is bulk. A quarter of the round trip if that is longer.</summary>

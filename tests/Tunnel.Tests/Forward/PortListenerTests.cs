@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 
 using Telepresence.Tunnel.Forward;
+using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Mux;
 using Telepresence.Tunnel.Wire;
 
@@ -113,11 +114,31 @@ public sealed class PortListenerTests : IDisposable
         _pair.Turns.Until(() => accepted is not null);
         listen.Reset(RefuseCode.None, _pair.Loop.Now);
         _pair.Turns.Until(() => _listener.OpenCount == 0);
-
-        // Not before a process that is just being started has let go of its copy of the socket.
-        _pair.Turns.Until(() => Call(bound) == SocketError.ConnectionRefused);
+        Assert.Equal(SocketError.ConnectionRefused, Call(bound));
         caller.Send("still here"u8);
         _pair.Turns.Until(() => flow.Bytes.Count == 10);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_copy_of_its_socket_in_a_process_that_is_being_started_does_not_keep_a_closed_port(bool takesCallers)
+    {
+        (MuxStream listen, IPEndPoint bound) = Open(isUdp: false, "127.0.0.1");
+        if (!takesCallers)
+        {
+            listen.Write([ListenTarget.RefuseCallers], _pair.Loop.Now);
+            _pair.Turns.Until(() => Call(bound) == SocketError.ConnectionRefused);
+        }
+
+        using FileDescriptor copy = Sockets.CopyOfListener((ushort)bound.Port);
+        listen.Reset(RefuseCode.None, _pair.Loop.Now);
+        _pair.Turns.Until(() => _listener.OpenCount == 0);
+        Assert.Equal(SocketError.ConnectionRefused, Call(bound));
+        StreamRecorder next = new();
+        _pair.Client.Open(StreamKind.Listen, new ListenTarget(false, new TargetAddress(NetAddress.Parse("127.0.0.1"), (ushort)bound.Port)).ToBytes(), next, _pair.Loop.Now);
+        _pair.Turns.Until(() => next.Accepted || next.Refused is not null);
+        Assert.Null(next.Reason);
     }
 
     [Theory]

@@ -44,7 +44,7 @@ public sealed class FlowControlTests
     // What the proxy sends is what a download needs, and only the client knows what the link leads through.
     [Theory]
     [InlineData(true, 256, 256)]
-    [InlineData(false, 512, 700)]
+    [InlineData(false, 530, 700)]
     public void The_proxy_learns_from_the_hello_how_long_the_queue_of_a_link_should_be(bool direct, int least, int most)
     {
         var pair = new SessionPair(new MuxSessionOptions { Version = "1", DirectLink = direct, InitialWindow = 4 << 20 }, new MuxSessionOptions { Version = "1" })
