@@ -312,7 +312,7 @@ public sealed class VolumeTests : IDisposable
     {
         _pod.Write("/run/agent/pid", "the pod's\n");
         using Laptop laptop = new(_pod, account, fuse: true, "/run/agent,emptyDir");
-        laptop.Run("touch /tmp/go; (while [ -e /tmp/go ]; do cat /run/agent/pid; done) >/tmp/seen 2>/dev/null </dev/null &");
+        laptop.Run("touch /tmp/go; timeout 120 sh -c 'while [ -e /tmp/go ]; do cat /run/agent/pid; done' >/tmp/seen 2>/dev/null </dev/null &");
         for (int time = 0; time < 3; time++)
         {
             Assert.Equal("1", laptop.Order("kill-sshfs"));
