@@ -44,7 +44,6 @@ internal struct LinkWindow
     {
         _options = options;
         Size = options.LinkWindow;
-        _direct = options.DirectLink;
     }
 
     private enum Phase

@@ -109,7 +109,8 @@ public sealed class LinkWindowTests
     public void A_slow_first_answer_is_corrected_when_the_window_is_drained_two_seconds_later(int streams)
     {
         const long Rate = 1_000_000_000;
-        _window = new LinkWindow(new MuxSessionOptions { Version = "1", DirectLink = true });
+        _window = new LinkWindow(new MuxSessionOptions { Version = "1" });
+        _window.Restart(direct: true);
         _window.Seen(2_800, _now);
         Rounds(20, roundTrip: 3_000, streams);
         Assert.InRange(_window.Size, 4096 * KiB, Options.MaxLinkWindow);
