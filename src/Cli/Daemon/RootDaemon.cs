@@ -13,6 +13,8 @@ namespace Telepresence.Cli.Daemon;
 /// </remarks>
 internal sealed class RootDaemon : IAsyncDisposable
 {
+    private static readonly TimeSpan JournalLimit = TimeSpan.FromSeconds(30);
+
     private readonly IMachine _machine;
     private readonly FileLog _log;
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -142,30 +144,44 @@ internal sealed class RootDaemon : IAsyncDisposable
     // The journal's lock is the daemon's: one at a time. A guardian that undoes holds it for a moment. Null when a daemon runs already.
     private static async Task<Journal?> OpenJournalAsync()
     {
-        const int attempts = 600;
-        for (int attempt = 1; ; attempt++)
+        using CancellationTokenSource limit = new(JournalLimit);
+        try
         {
-            try
-            {
-                return Journal.OpenAt(DaemonPaths.RootJournal);
-            }
-            catch (IOException fault) when (Journal.IsTaken(fault))
-            {
-                if (attempt == attempts)
-                    throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} is held by another root daemon, which does not answer; its log is {DaemonPaths.RootLog}.", fault);
-            }
-            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-            {
-                throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened: {fault.Message.TrimEnd('.')}; its directory must be writable for root.", fault);
-            }
+            return await Journal.OpenWhenFreeAsync(DaemonPaths.RootJournal, async () => !await AnswersAsync(limit.Token), limit.Token);
+        }
+        catch (OperationCanceledException fault)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} is held by another root daemon, which does not answer; its log is {DaemonPaths.RootLog}.", fault);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} cannot be opened: {fault.Message.TrimEnd('.')}; its directory must be writable for root.", fault);
+        }
+    }
 
-            if (ControlConnection.TryConnect(DaemonPaths.RootSocket) is { } running)
-            {
-                await running.DisposeAsync();
-                return null;
-            }
+    // To connect is not enough: the socket of a daemon that was killed takes connections until the kernel comes to close it.
+    private static async Task<bool> AnswersAsync(CancellationToken cancellation)
+    {
+        await using ControlConnection? connection = ControlConnection.TryConnect(DaemonPaths.RootSocket);
+        if (connection is null)
+            return false;
+        try
+        {
+            await connection.SendAsync(new Message { Kind = MessageKind.Status }, cancellation);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
 
-            await Task.Delay(50);
+        try
+        {
+            return await connection.ReceiveAsync(cancellation) is not null;
+        }
+        catch (IOException)
+        {
+            // Another version's answer, which this one does not understand.
+            return true;
         }
     }
 

@@ -22,7 +22,7 @@ namespace Telepresence.Cli.Daemon;
 /// </remarks>
 internal sealed class UserConnection : IAsyncDisposable
 {
-    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(12), StatusLimit = TimeSpan.FromSeconds(1), FollowInterval = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(12), JournalLimit = TimeSpan.FromSeconds(30), StatusLimit = TimeSpan.FromSeconds(1), FollowInterval = TimeSpan.FromSeconds(30);
 
     private readonly ConnectRequest _request;
     private readonly InvokingUser _user;
@@ -150,24 +150,28 @@ internal sealed class UserConnection : IAsyncDisposable
     internal static async Task<Journal> OpenJournalAsync(InvokingUser user, Action<string> progress, CancellationToken cancellation)
     {
         string path = DaemonPaths.UserJournal(user);
-        for (int attempt = 1; ; attempt++)
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(JournalLimit);
+        bool told = false;
+        try
         {
-            const int first = 1, attempts = 600;
-            try
-            {
-                return Journal.OpenAt(path);
-            }
-            catch (IOException fault) when (attempt < attempts && Journal.IsTaken(fault))
-            {
-                if (attempt == first)
-                    progress("Waiting until what an earlier connection left in the cluster is removed");
-            }
-            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-            {
-                throw new UserError(ExitCode.DaemonStart, $"{path} cannot be opened ({fault.Message}); it must belong to {user.Name}, and no other user daemon may be running.", fault);
-            }
+            return (await Journal.OpenWhenFreeAsync(path, ShouldWait, limit.Token))!;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"{path} is held by another user daemon of {user.Name}, which does not end; run telepresence quit, then try again.");
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError(ExitCode.DaemonStart, $"{path} cannot be opened ({fault.Message}); it must belong to {user.Name}.", fault);
+        }
 
-            await Task.Delay(50, cancellation);
+        ValueTask<bool> ShouldWait()
+        {
+            if (!told)
+                progress("Waiting until what an earlier connection left in the cluster is removed");
+            told = true;
+            return ValueTask.FromResult(true);
         }
     }
 

@@ -13,7 +13,7 @@ internal static class SessionJournals
     internal static async Task<int> UndoCommandAsync(string path)
     {
         using FileLog log = FileLog.Open(DaemonPaths.FrontEndLog, verbose: false);
-        IReadOnlyList<string> left = await UndoAsync(path, LongestUndo, CancellationToken.None);
+        IReadOnlyList<string> left = await UndoAsync(path, waits: true, LongestUndo, CancellationToken.None);
         foreach (string sentence in left)
             log.Write(sentence);
         return left.Count == 0 ? ExitCode.Success : ExitCode.ApiError;
@@ -37,26 +37,29 @@ internal static class SessionJournals
     {
         List<string> left = [];
         foreach (string path in SessionPlaces.JournalFiles(user))
-            left.AddRange(await UndoAsync(path, limit, cancellation));
+            left.AddRange(await UndoAsync(path, waits: false, limit, cancellation));
         return left;
     }
 
-    /// <summary>Undoes what one journal holds, unless its process lives; an empty one is removed.</summary>
-    internal static async Task<IReadOnlyList<string>> UndoAsync(string path, TimeSpan longest, CancellationToken cancellation)
+    /// <summary>Undoes what one journal holds; an empty one is removed.</summary>
+    /// <param name="path">The journal.</param>
+    /// <param name="waits">Whether its process is known to end, and is waited for if it has not quite; else one that lives is left alone.</param>
+    /// <param name="longest">How long all this may take.</param>
+    /// <param name="cancellation">Ends it earlier.</param>
+    /// <returns>A sentence for each thing that could not be taken back.</returns>
+    internal static async Task<IReadOnlyList<string>> UndoAsync(string path, bool waits, TimeSpan longest, CancellationToken cancellation)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(longest);
         try
         {
-            using Journal journal = Journal.OpenAt(path);
+            using Journal? journal = await Journal.OpenWhenFreeAsync(path, () => ValueTask.FromResult(waits), limit.Token);
+            if (journal is null)
+                return [];
             IReadOnlyList<string> left = await journal.UndoAllAsync(limit.Token);
             if (left.Count == 0)
                 File.Delete(path);
             return left.Count == 0 ? [] : [.. left, $"The journal of that earlier session is {path}; should its cluster be gone for good, remove it."];
-        }
-        catch (IOException fault) when (Journal.IsTaken(fault))
-        {
-            return [];
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

@@ -238,7 +238,8 @@ internal sealed class TreeSession : IAsyncDisposable
         string path = SessionPlaces.Journal(_user, _id);
         try
         {
-            _journal = Journal.OpenAt(path);
+            // Another session that begins looks into every journal for a moment.
+            _journal = await Journal.OpenWhenFreeAsync(path, static () => ValueTask.FromResult(true), cancellation);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
@@ -247,7 +248,7 @@ internal sealed class TreeSession : IAsyncDisposable
 
         _guardian = Guardian.Start(_user, "session-undo", "--journal", path);
         _directory = SessionPlaces.Of(_user, _id);
-        await _journal.ApplyAsync(new SessionDirectoryChange(_directory) { User = _user }, cancellation);
+        await _journal!.ApplyAsync(new SessionDirectoryChange(_directory) { User = _user }, cancellation);
         _ = LoseWithEngineAsync();
         _target = await _clock.TimeAsync("kubeconfig", KubeTarget.ResolveAsync(_user, _options.Kubeconfig, _options.Context, _options.Namespace, cancellation));
         _kube = await _clock.TimeAsync("kubectl proxy", KubeAccess.StartAsync(_user, _target, _directory, cancellation));

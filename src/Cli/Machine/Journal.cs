@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
+using Telepresence.Tunnel.Io;
+
 namespace Telepresence.Cli.Machine;
 
 /// <summary>
@@ -10,11 +12,14 @@ namespace Telepresence.Cli.Machine;
 /// <para>A line is either <c>{"id":1,"change":{"kind":…}}</c>, about to be made, or <c>{"undone":1}</c>. What has the first and not the
 /// second is taken back, newest first: at the end of this process, or by the next process that opens the file.</para>
 /// <para>The file is locked while it is open, so that nobody undoes the changes of a process that lives. It is readable by its owner
-/// only. A last line that was cut off by a crash is ignored: the change behind it was not begun. A whole line that makes no sense (a damaged
+/// only. A process that ends gives up its files one after another, so whoever noticed its end may come before the lock is free: see
+/// <see cref="OpenWhenFreeAsync"/>. A last line that was cut off by a crash is ignored: the change behind it was not begun. A whole line that makes no sense (a damaged
 /// disk, a journal of a later version) does not keep the others from being undone: see <see cref="SetAside"/>.</para>
 /// </remarks>
 public sealed class Journal : IDisposable
 {
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(20);
+
     private readonly FileStream _file;
     private readonly List<JournalEntry> _open = [];
     private int _lastId;
@@ -30,8 +35,32 @@ public sealed class Journal : IDisposable
     /// <summary>Whether <see cref="OpenAt"/> failed because another process that lives has the journal open.</summary>
     internal static bool IsTaken(IOException fault)
     {
-        const int wouldBlock = 11; // flock(2)
+        const int wouldBlock = 11; // EWOULDBLOCK, flock(2)
         return fault.HResult == wouldBlock;
+    }
+
+    /// <summary>Opens the journal as <see cref="OpenAt"/> does, as soon as no other process has it.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="shouldWait">Asked each time that another process has it.</param>
+    /// <param name="cancellation">Stops waiting.</param>
+    /// <returns>Null when it should not wait.</returns>
+    /// <exception cref="IOException">The directory cannot be written.</exception>
+    internal static async Task<Journal?> OpenWhenFreeAsync(string path, Func<ValueTask<bool>> shouldWait, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            try
+            {
+                return OpenAt(path);
+            }
+            catch (IOException fault) when (IsTaken(fault))
+            {
+                if (!await shouldWait().ConfigureAwait(false))
+                    return null;
+            }
+
+            await Task.Delay(BetweenTries, cancellation).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Opens or creates the journal at <paramref name="path"/> and locks it.</summary>
@@ -39,14 +68,10 @@ public sealed class Journal : IDisposable
     public static Journal OpenAt(string path)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        Journal journal = new(new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.OpenOrCreate,
-            Access = FileAccess.ReadWrite,
-            Share = FileShare.None,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            BufferSize = 0,
-        }));
+        Journal journal;
+        do
+            journal = new Journal(OpenLocked(path));
+        while (!journal.IsInPlace());
         try
         {
             journal.Replay();
@@ -108,6 +133,26 @@ public sealed class Journal : IDisposable
 
     /// <summary>Closes and unlocks the file; what is open in it stays for the next process.</summary>
     public void Dispose() => _file.Dispose();
+
+    private static FileStream OpenLocked(string path) => new(path, new FileStreamOptions
+    {
+        Mode = FileMode.OpenOrCreate,
+        Access = FileAccess.ReadWrite,
+        Share = FileShare.None,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        BufferSize = 0,
+    });
+
+    // Between opening and locking, a process that was done with the file may have removed it: what were written into it then would be lost.
+    private bool IsInPlace()
+    {
+        if (FileStatus.Read(_file.SafeFileHandle, out FileStatus open) == 0
+            && FileStatus.Read(_file.Name, follow: true, out FileStatus named) == 0
+            && (open.Inode, open.Device) == (named.Inode, named.Device))
+            return true;
+        Dispose();
+        return false;
+    }
 
     // That it is undone need not be known for certain: undoing it again finds nothing to do.
     private void Close(JournalEntry entry)

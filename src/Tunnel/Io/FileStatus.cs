@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
+using Microsoft.Win32.SafeHandles;
+
 namespace Telepresence.Tunnel.Io;
 
 /// <summary>What kind of thing a name in a file system is.</summary>
@@ -52,6 +54,9 @@ internal readonly unsafe partial record struct FileStatus
     /// <summary>Asks the kernel about a file that is open.</summary>
     /// <returns>0, or the errno.</returns>
     internal static int Read(FileDescriptor file, out FileStatus status) => Read(file.Number, "", EmptyPath, out status);
+
+    /// <inheritdoc cref="Read(FileDescriptor, out FileStatus)"/>
+    internal static int Read(SafeFileHandle file, out FileStatus status) => Read((int)file.DangerousGetHandle(), "", EmptyPath, out status);
 
     private static int Read(int directory, string path, int flags, out FileStatus status)
     {

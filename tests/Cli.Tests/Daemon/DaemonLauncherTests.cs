@@ -1,12 +1,16 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 
 using Telepresence.Cli.Daemon;
+using Telepresence.Cli.Launch.Volumes;
+using Telepresence.Cli.Machine;
 
 namespace Telepresence.Cli.Tests.Daemon;
 
 /// <summary>Starting the root daemon; the real one, in directories of its own.</summary>
 public sealed class DaemonLauncherTests : IDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("launcher-test-");
 
     public void Dispose() => _directory.Delete(recursive: true);
@@ -15,28 +19,27 @@ public sealed class DaemonLauncherTests : IDisposable
     [Fact]
     public async Task A_daemon_waits_for_who_started_it_whoever_else_looks_whether_it_runs()
     {
-        TimeSpan patience = TimeSpan.FromSeconds(60);
         using Process first = Begin("daemon-root");
-        Assert.Equal("ready", await first.StandardOutput.ReadLineAsync().WaitAsync(patience));
+        Assert.Equal("ready", await first.StandardOutput.ReadLineAsync().WaitAsync(Patience));
 
         // All at once: the first one's patience is short.
         Process[] others = [Begin("daemon-root"), Begin("daemon-root"), Begin("daemon-root")];
         foreach (Process other in others)
-            Assert.Equal("ready", await other.StandardOutput.ReadLineAsync().WaitAsync(patience));
+            Assert.Equal("ready", await other.StandardOutput.ReadLineAsync().WaitAsync(Patience));
 
         await using (ControlConnection? connection = ControlConnection.TryConnect(Path.Combine(_directory.FullName, "RUNTIME", "root.sock")))
         {
             Assert.NotNull(connection);
             Assert.Equal(first.Id, connection.PeerProcess);
             await connection.SendAsync(new Message { Kind = MessageKind.Status }, CancellationToken.None);
-            Assert.True((await connection.ReceiveAsync(CancellationToken.None).WaitAsync(patience))?.Status?.RootDaemon.Running);
+            Assert.True((await connection.ReceiveAsync(CancellationToken.None).WaitAsync(Patience))?.Status?.RootDaemon.Running);
         }
 
-        await first.WaitForExitAsync().WaitAsync(patience);
+        await first.WaitForExitAsync().WaitAsync(Patience);
         Assert.Equal(0, first.ExitCode);
         foreach (Process other in others)
         {
-            await other.WaitForExitAsync().WaitAsync(patience);
+            await other.WaitForExitAsync().WaitAsync(Patience);
             other.Dispose();
         }
     }
@@ -46,16 +49,42 @@ public sealed class DaemonLauncherTests : IDisposable
     {
         using Process helper = Begin("launch-daemon");
         Task<string> holders = helper.StandardOutput.ReadToEndAsync(), error = helper.StandardError.ReadToEndAsync();
-        await helper.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        await helper.WaitForExitAsync().WaitAsync(Patience);
         Assert.Equal("", await error);
         Assert.Equal("", await holders);
         Assert.Equal(0, helper.ExitCode);
     }
 
-    private Process Begin(string verb)
+    // Of a daemon that was killed, the kernel closes one file after another: until then its journal is locked, and its socket takes connections.
+    [Fact]
+    public async Task A_guardian_does_not_take_a_daemon_that_is_just_being_killed_for_one_that_lives()
     {
-        string program = verb == "daemon-root" ? Path.Combine(AppContext.BaseDirectory, "telepresence.dll") : typeof(DaemonLauncherTests).Assembly.Location;
-        ProcessStartInfo start = new("dotnet", [program, verb]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        string left = Path.Combine(_directory.FullName, "left"), socket = Path.Combine(_directory.FullName, "RUNTIME", "root.sock");
+        Directory.CreateDirectory(Path.GetDirectoryName(socket)!);
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(socket));
+        listener.Listen();
+        Process guardian;
+        using (Journal journal = Journal.OpenAt(Path.Combine(_directory.FullName, "STATE", "machine.journal")))
+        {
+            await journal.ApplyAsync(new VolumeCopyChange(left), default);
+            guardian = Begin("daemon-root", "--undo");
+            using (Socket asked = await listener.AcceptAsync().WaitAsync(Patience))
+                Assert.NotEqual(0, await asked.ReceiveAsync(new byte[1]).WaitAsync(Patience));
+            listener.Dispose();
+            Assert.True(Directory.Exists(left));
+        }
+
+        await guardian.WaitForExitAsync().WaitAsync(Patience);
+        Assert.Equal(0, guardian.ExitCode);
+        guardian.Dispose();
+        Assert.False(Directory.Exists(left));
+    }
+
+    private Process Begin(params string[] arguments)
+    {
+        string program = arguments[0] == "daemon-root" ? Path.Combine(AppContext.BaseDirectory, "telepresence.dll") : typeof(DaemonLauncherTests).Assembly.Location;
+        ProcessStartInfo start = new("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string name in (ReadOnlySpan<string>)["RUNTIME", "STATE", "LOG"])
             start.Environment[$"TELEPRESENCE_{name}_DIR"] = Path.Combine(_directory.FullName, name);
         return Process.Start(start)!;

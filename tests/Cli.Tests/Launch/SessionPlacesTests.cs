@@ -62,6 +62,25 @@ public sealed class SessionPlacesTests : IDisposable
         Assert.True(Directory.Exists(living));
     }
 
+    // The kernel closes the files of a process that was killed one after another: its guardian's pipe may end before the lock does.
+    [Fact]
+    public async Task A_guardian_undoes_though_the_journal_is_locked_for_a_moment_longer()
+    {
+        string directory = SessionPlaces.Of(User, "dying"), path = SessionPlaces.Journal(User, "dying");
+        Task<IReadOnlyList<string>> undoing;
+        using (Journal dying = Journal.OpenAt(path))
+        {
+            await dying.ApplyAsync(new SessionDirectoryChange(directory) { User = User }, default);
+            undoing = SessionJournals.UndoAsync(path, waits: true, SessionJournals.LongestUndo, default);
+            Assert.False(undoing.IsCompleted);
+            Assert.True(Directory.Exists(directory));
+        }
+
+        Assert.Empty(await undoing);
+        Assert.False(Directory.Exists(directory));
+        Assert.False(File.Exists(path));
+    }
+
     private string Make(string id)
     {
         string directory = SessionPlaces.Of(User, id);

@@ -1,3 +1,4 @@
+using Telepresence.Cli.Launch.Volumes;
 using Telepresence.Cli.Machine;
 using Telepresence.Cli.Machine.Resolver;
 
@@ -110,6 +111,39 @@ public sealed class JournalTests : IDisposable
         using Journal journal = Journal.OpenAt(JournalPath);
         Assert.True(Journal.IsTaken(Assert.Throws<IOException>(() => Journal.OpenAt(JournalPath))));
         Assert.False(Journal.IsTaken(Assert.ThrowsAny<IOException>(() => Journal.OpenAt($"{JournalPath}/inside-a-file"))));
+    }
+
+    // As sessions that begin at the same time look into each other's journals, and remove those that are empty.
+    [Fact]
+    public async Task What_is_noted_is_in_the_file_of_that_name_though_others_remove_it_when_they_are_done()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(NoteAndRemoveAsync)));
+
+        async Task NoteAndRemoveAsync()
+        {
+            for (int i = 0; i < 3000; i++)
+            {
+                using Journal journal = OpenAtLast();
+                await journal.ApplyAsync(new MountPointsChange([]), default);
+                Assert.NotEqual(0, new FileInfo(JournalPath).Length);
+                File.Delete(JournalPath);
+            }
+        }
+
+        Journal OpenAtLast()
+        {
+            while (true)
+            {
+                try
+                {
+                    return Journal.OpenAt(JournalPath);
+                }
+                catch (IOException fault) when (Journal.IsTaken(fault))
+                {
+                    // Again at once: it is the moment between opening and locking that is sought.
+                }
+            }
+        }
     }
 
     [Fact]
