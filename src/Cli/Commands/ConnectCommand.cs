@@ -105,11 +105,10 @@ internal sealed class ConnectCommand : IDisposable
         bool told = false;
         while (true)
         {
-            ControlConnection connection = await OpenAsync();
+            ControlConnection? connection = await OpenAsync();
             try
             {
-                Message? answer = await AskAsync(connection, options);
-                if (answer is not null)
+                if (connection is not null && await AskAsync(connection, options) is { } answer)
                     return (connection, answer);
                 if (Stopwatch.GetElapsedTime(begin) > LongestEnd)
                     throw new UserError(ExitCode.DaemonLost, $"The root daemon keeps ending; its log is {DaemonPaths.RootLog}.");
@@ -117,13 +116,15 @@ internal sealed class ConnectCommand : IDisposable
             catch (Exception fault)
             {
                 // The daemon ends with its last front end, unless it holds a connection that somebody else made.
-                await connection.DisposeAsync();
+                if (connection is not null)
+                    await connection.DisposeAsync();
                 if (fault is not UserError { ExitCode: ExitCode.TargetChanged or ExitCode.DaemonVersion })
                     await DaemonLauncher.WaitForEndAsync();
                 throw;
             }
 
-            await connection.DisposeAsync();
+            if (connection is not null)
+                await connection.DisposeAsync();
             if (!told && Stopwatch.GetElapsedTime(begin) > TimeSpan.FromSeconds(1))
             {
                 _terminal.Note("Waiting for the previous connection to end");
@@ -137,10 +138,10 @@ internal sealed class ConnectCommand : IDisposable
     private KubeTarget? _target;
 
     // The daemon starts while kubectl reads the kubeconfig. Should that fail, the daemon ends with this connection.
-    private async Task<ControlConnection> OpenAsync()
+    private async Task<ControlConnection?> OpenAsync()
     {
         ControlConnection? running = ControlConnection.TryConnect(DaemonPaths.RootSocket);
-        Task<ControlConnection> opening = running is null ? DaemonLauncher.StartAsync(_interrupted.Token) : Task.FromResult(running);
+        Task<ControlConnection?> opening = running is null ? DaemonLauncher.StartAsync(_interrupted.Token) : Task.FromResult<ControlConnection?>(running);
         try
         {
             _target ??= await KubeTarget.ResolveAsync(_user, AbsoluteKubeconfig(), _arguments.Context, _arguments.Namespace, _interrupted.Token);
@@ -161,11 +162,12 @@ internal sealed class ConnectCommand : IDisposable
     }
 
     // A daemon that nobody uses ends by itself. It is not told to: by now it may be another front end's, which started at the same time.
-    private static async Task ReleaseAsync(Task<ControlConnection> opening, bool launched)
+    private static async Task ReleaseAsync(Task<ControlConnection?> opening, bool launched)
     {
         try
         {
-            await (await opening).DisposeAsync();
+            if (await opening is { } connection)
+                await connection.DisposeAsync();
         }
         catch (Exception fault) when (fault is UserError or OperationCanceledException)
         {

@@ -19,7 +19,7 @@ internal static class QuitCommand
             await DaemonLauncher.WaitForEndAsync();
         else if (Posix.geteuid() == 0)
             await UndoLeftoversAsync();
-        foreach (string sentence in await UndoSessionsAsync(InvokingUser.Resolve()))
+        foreach (string sentence in await UndoSessionsAsync(InvokingUser.Resolve(), terminal))
             terminal.Note(sentence);
         terminal.Say(stopDaemons ? "Telepresence Daemons quitting...done" : wasConnected ? "Disconnected" : "Not connected");
         if (answer?.Text is { Length: > 0 } left)
@@ -28,10 +28,10 @@ internal static class QuitCommand
     }
 
     // The user's journals are the user's to write: what stands in them is not for root to do.
-    private static async Task<IReadOnlyList<string>> UndoSessionsAsync(InvokingUser user)
+    private static async Task<IReadOnlyList<string>> UndoSessionsAsync(InvokingUser user, Terminal terminal)
     {
         if (user.Uid == Posix.geteuid())
-            return await SessionJournals.UndoDeadAsync(user, SessionJournals.LongestUndo, CancellationToken.None);
+            return await SessionJournals.UndoDeadAsync(user, SessionJournals.LongestUndo, terminal.Note, CancellationToken.None);
         if (SessionPlaces.JournalFiles(user).Count == 0)
             return [];
         (string program, string[] arguments) = SelfProgram.Command("session-undo", "--all");
@@ -48,8 +48,7 @@ internal static class QuitCommand
         await using ControlConnection? connection = ControlConnection.TryConnect(StatusCommand.SocketPath());
         if (connection is null)
             return null;
-        await connection.SendAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
-        return await connection.ReceiveAsync(CancellationToken.None);
+        return await connection.TryAskAsync(new Message { Kind = MessageKind.Quit }, CancellationToken.None);
     }
 
     // Daemons and guardians were all killed: what their journals still hold is taken back now.

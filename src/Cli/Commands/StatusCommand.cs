@@ -28,8 +28,7 @@ internal static class StatusCommand
         await using ControlConnection? connection = ControlConnection.TryConnect(SocketPath());
         if (connection is null)
             return new StatusReport();
-        await connection.SendAsync(new Message { Kind = MessageKind.Status }, CancellationToken.None);
-        return (await connection.ReceiveAsync(CancellationToken.None))?.Status ?? new StatusReport();
+        return (await connection.TryAskAsync(new Message { Kind = MessageKind.Status }, CancellationToken.None))?.Status ?? new StatusReport();
     }
 
     /// <summary>Root talks to the root daemon, everybody else to their own user daemon.</summary>

@@ -50,6 +50,26 @@ internal sealed class ControlConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Sends a message and waits for the answer.</summary>
+    /// <returns>
+    /// Null when nobody answers: to have connected means little, the socket of a process that ends takes connections until the kernel comes
+    /// to close it.
+    /// </returns>
+    /// <exception cref="IOException">Something that is not a message.</exception>
+    internal async Task<Message?> TryAskAsync(Message message, CancellationToken cancellation)
+    {
+        try
+        {
+            await SendAsync(message, cancellation);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+
+        return await ReceiveAsync(cancellation);
+    }
+
     /// <summary>Sends a message.</summary>
     /// <exception cref="IOException">The other side is gone.</exception>
     internal async Task SendAsync(Message message, CancellationToken cancellation)

@@ -1,4 +1,7 @@
+using System.Globalization;
 using System.Net.Sockets;
+
+using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Daemon;
 
@@ -7,6 +10,7 @@ internal sealed class ControlServer : IAsyncDisposable
 {
     private readonly Socket _listener;
     private readonly string _path;
+    private readonly ulong? _inode;
     private readonly uint _uid;
     private readonly Func<ControlConnection, CancellationToken, Task> _serve;
     private readonly FileLog _log;
@@ -14,10 +18,11 @@ internal sealed class ControlServer : IAsyncDisposable
     private readonly Task _accepting;
     private int _connections;
 
-    private ControlServer(Socket listener, string path, uint uid, Func<ControlConnection, CancellationToken, Task> serve, FileLog log)
+    private ControlServer(Socket listener, string path, ulong? inode, uint uid, Func<ControlConnection, CancellationToken, Task> serve, FileLog log)
     {
         _listener = listener;
         _path = path;
+        _inode = inode;
         _uid = uid;
         _serve = serve;
         _log = log;
@@ -37,26 +42,24 @@ internal sealed class ControlServer : IAsyncDisposable
     /// <param name="log">For what goes wrong with one connection.</param>
     internal static ControlServer Start(string path, uint uid, Func<ControlConnection, CancellationToken, Task> serve, FileLog log)
     {
-        File.Delete(path);
+        // Under another name until it is complete: nobody finds a socket that everybody may open, or that nobody listens on yet.
+        string first = Path.Combine(Path.GetDirectoryName(path)!, string.Create(CultureInfo.InvariantCulture, $".{Environment.ProcessId}"));
+        File.Delete(first);
         Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        uint mask = Posix.umask(0b001_111_111);
-        try
-        {
-            listener.Bind(new UnixDomainSocketEndPoint(path));
-        }
-        finally
-        {
-            _ = Posix.umask(mask);
-        }
-
+        listener.Bind(new UnixDomainSocketEndPoint(first));
+        File.SetUnixFileMode(first, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         listener.Listen(16);
-        return new ControlServer(listener, path, uid, serve, log);
+        ulong? inode = InodeOf(first);
+        File.Move(first, path, overwrite: true);
+        return new ControlServer(listener, path, inode, uid, serve, log);
     }
 
     /// <summary>Takes no more connections, and ends those that do not end by themselves within a second.</summary>
     public async ValueTask DisposeAsync()
     {
-        File.Delete(_path);
+        // A daemon that was started meanwhile may have put its own there.
+        if (InodeOf(_path) == _inode)
+            File.Delete(_path);
         _listener.Dispose();
         await _accepting;
         for (int wait = 0; wait < 50 && Connections > 0; wait++)
@@ -64,6 +67,8 @@ internal sealed class ControlServer : IAsyncDisposable
         await _stopping.CancelAsync();
         _stopping.Dispose();
     }
+
+    private static ulong? InodeOf(string path) => FileStatus.Read(path, follow: false, out FileStatus status) == 0 ? status.Inode : null;
 
     private async Task AcceptAsync()
     {

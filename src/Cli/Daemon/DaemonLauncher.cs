@@ -6,7 +6,7 @@ namespace Telepresence.Cli.Daemon;
 /// <summary>Starts the root daemon.</summary>
 internal static class DaemonLauncher
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(45);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(75);
 
     /// <summary>Waits until a root daemon that has said that it is done is gone from its socket, for two seconds at most.</summary>
     internal static async Task WaitForEndAsync()
@@ -17,8 +17,9 @@ internal static class DaemonLauncher
     }
 
     /// <summary>Starts it and waits until it listens.</summary>
+    /// <returns>Null when one that somebody else had started ran already, and has just ended.</returns>
     /// <exception cref="UserError">It does not start.</exception>
-    internal static async Task<ControlConnection> StartAsync(CancellationToken cancellation)
+    internal static async Task<ControlConnection?> StartAsync(CancellationToken cancellation)
     {
         (string program, string[] arguments) = SelfProgram.Command("daemon-root");
 
@@ -36,11 +37,7 @@ internal static class DaemonLauncher
         }
 
         if (line == "ready")
-        {
-            return ControlConnection.TryConnect(DaemonPaths.RootSocket)
-                ?? throw new UserError(ExitCode.DaemonLost, $"The root daemon ended as soon as it had started; its log is {DaemonPaths.RootLog}.");
-        }
-
+            return ControlConnection.TryConnect(DaemonPaths.RootSocket);
         if (line?.Split(' ', 2) is [string number, string sentence] && int.TryParse(number, CultureInfo.InvariantCulture, out int code))
             throw new UserError(code, sentence);
         throw new UserError(ExitCode.DaemonStart, $"The root daemon did not start; its log is {DaemonPaths.RootLog}.");

@@ -44,9 +44,6 @@ internal static unsafe partial class Posix
     [LibraryImport("libc")]
     internal static partial int setsid();
 
-    [LibraryImport("libc")]
-    internal static partial uint umask(uint mask);
-
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int kill(int pid, int signal);
 
@@ -100,15 +97,15 @@ internal static unsafe partial class Posix
         }
     }
 
-    /// <summary>Opens a device for reading and writing; not inherited.</summary>
+    /// <summary>Opens a device, or a file that others have locked, for reading and writing; not inherited.</summary>
     /// <exception cref="IOException">The kernel refused.</exception>
-    internal static FileDescriptor OpenForUse(string device)
+    internal static FileDescriptor OpenForUse(string path)
     {
         const int readWrite = 2, closeOnExec = 0x80000;
-        fixed (byte* path = Encoding.UTF8.GetBytes(device + '\0'))
+        fixed (byte* at = Encoding.UTF8.GetBytes(path + '\0'))
         {
-            int fd = open(path, readWrite | closeOnExec);
-            return fd >= 0 ? new FileDescriptor(fd) : throw Failure(device);
+            int fd = open(at, readWrite | closeOnExec);
+            return fd >= 0 ? new FileDescriptor(fd) : throw Failure(path);
         }
     }
 

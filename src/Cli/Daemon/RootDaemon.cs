@@ -13,7 +13,7 @@ namespace Telepresence.Cli.Daemon;
 /// </remarks>
 internal sealed class RootDaemon : IAsyncDisposable
 {
-    private static readonly TimeSpan JournalLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan JournalLimit = TimeSpan.FromSeconds(40), StarterLimit = TimeSpan.FromSeconds(30);
 
     private readonly IMachine _machine;
     private readonly FileLog _log;
@@ -47,20 +47,21 @@ internal sealed class RootDaemon : IAsyncDisposable
     {
         _ = Posix.setsid();
         Posix.CloseInherited(except: -1);
+        using DaemonStarter starter = DaemonStarter.Take();
         using FileLog log = FileLog.Open(DaemonPaths.RootLog, verbose: true);
         try
         {
-            return await RunAsync(log);
+            return await RunAsync(starter, log);
         }
         catch (UserError error)
         {
-            return Refuse(error, log);
+            return Refuse(starter, error, log);
         }
         catch (Exception fault)
         {
             // The one catch-all of the daemon. What it changed is undone by its guardian.
             log.Write($"bug: {fault}");
-            return Refuse(new UserError(ExitCode.Internal, $"The root daemon failed because of a bug in telepresence ({fault.Message}); please report it with the log {log.Path}.", fault), log);
+            return Refuse(starter, new UserError(ExitCode.Internal, $"The root daemon failed because of a bug in telepresence ({fault.Message}); please report it with the log {log.Path}.", fault), log);
         }
     }
 
@@ -83,7 +84,7 @@ internal sealed class RootDaemon : IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
-    private static async Task<int> RunAsync(FileLog log)
+    private static async Task<int> RunAsync(DaemonStarter starter, FileLog log)
     {
         try
         {
@@ -97,21 +98,23 @@ internal sealed class RootDaemon : IAsyncDisposable
         using Journal? journal = await OpenJournalAsync();
         if (journal is null)
         {
-            TellStarter("ready");
+            starter.Tell("ready");
             return ExitCode.Success;
         }
 
         MachineOwner machine = new(journal);
         await UndoLeftoversAsync(journal, machine, log);
-        await using RootDaemon daemon = new(machine, log, Posix.getppid());
-        TellStarter("ready");
+
+        // Before anybody can connect: it must not get what is opened for a user daemon to inherit.
         using Guardian guardian = Guardian.Start("daemon-root", "--undo");
+        await using RootDaemon daemon = new(machine, log, Posix.getppid());
+        starter.Tell("ready");
         using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);
         using PosixSignalRegistration interrupt = daemon.On(PosixSignal.SIGINT);
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
 
         // The front end connects right behind "ready"; should it have died instead, nobody ever will.
-        _ = Task.Delay(TimeSpan.FromSeconds(10)).ContinueWith(_ => daemon.StopAwaiting(), TaskScheduler.Default);
+        _ = Task.Delay(StarterLimit).ContinueWith(_ => daemon.StopAwaiting(), TaskScheduler.Default);
         await daemon.Over;
 
         // Somebody may have connected in the very last moment.
@@ -121,10 +124,10 @@ internal sealed class RootDaemon : IAsyncDisposable
         return ExitCode.Success;
     }
 
-    private static int Refuse(UserError error, FileLog log)
+    private static int Refuse(DaemonStarter starter, UserError error, FileLog log)
     {
         log.Write(error.Message);
-        TellStarter($"{error.ExitCode} {error.Message.ReplaceLineEndings(" ")}");
+        starter.Tell($"{error.ExitCode} {error.Message}");
         return error.ExitCode;
     }
 
@@ -151,7 +154,7 @@ internal sealed class RootDaemon : IAsyncDisposable
         }
         catch (OperationCanceledException fault)
         {
-            throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} is held by another root daemon, which does not answer; its log is {DaemonPaths.RootLog}.", fault);
+            throw new UserError(ExitCode.DaemonStart, $"{DaemonPaths.RootJournal} is held by another root daemon, or by one that takes back what an earlier one left, and does not become free; the log is {DaemonPaths.RootLog}.", fault);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
@@ -159,39 +162,18 @@ internal sealed class RootDaemon : IAsyncDisposable
         }
     }
 
-    // To connect is not enough: the socket of a daemon that was killed takes connections until the kernel comes to close it.
     private static async Task<bool> AnswersAsync(CancellationToken cancellation)
     {
         await using ControlConnection? connection = ControlConnection.TryConnect(DaemonPaths.RootSocket);
-        if (connection is null)
-            return false;
         try
         {
-            await connection.SendAsync(new Message { Kind = MessageKind.Status }, cancellation);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-
-        try
-        {
-            return await connection.ReceiveAsync(cancellation) is not null;
+            return connection is not null && await connection.TryAskAsync(new Message { Kind = MessageKind.Status }, cancellation) is not null;
         }
         catch (IOException)
         {
             // Another version's answer, which this one does not understand.
             return true;
         }
-    }
-
-    // One line on standard output says how the start went; from then on the terminal is not ours.
-    private static void TellStarter(string line)
-    {
-        Console.Out.WriteLine(line);
-        Console.Out.Flush();
-        using FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.ReadWrite);
-        Posix.RedirectStandardStreams(nowhere.SafeFileHandle);
     }
 
     private PosixSignalRegistration On(PosixSignal signal) => PosixSignalRegistration.Create(signal, context =>

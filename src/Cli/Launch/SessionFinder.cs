@@ -49,8 +49,7 @@ internal static class SessionFinder
             await using ControlConnection? connection = ControlConnection.TryConnect(path);
             if (connection is null || !connection.PeerIs(user.Uid))
                 return null;
-            await connection.SendAsync(new Message { Kind = question }, limit.Token);
-            return await connection.ReceiveAsync(limit.Token);
+            return await connection.TryAskAsync(new Message { Kind = question }, limit.Token);
         }
         catch (Exception fault) when (fault is IOException or OperationCanceledException)
         {

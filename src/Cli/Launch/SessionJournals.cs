@@ -13,7 +13,7 @@ internal static class SessionJournals
     internal static async Task<int> UndoCommandAsync(string path)
     {
         using FileLog log = FileLog.Open(DaemonPaths.FrontEndLog, verbose: false);
-        IReadOnlyList<string> left = await UndoAsync(path, waits: true, LongestUndo, CancellationToken.None);
+        IReadOnlyList<string> left = await UndoAsync(path, isDying: true, LongestUndo, log.Write, CancellationToken.None);
         foreach (string sentence in left)
             log.Write(sentence);
         return left.Count == 0 ? ExitCode.Success : ExitCode.ApiError;
@@ -25,37 +25,44 @@ internal static class SessionJournals
     /// </summary>
     internal static async Task<int> UndoAllCommandAsync()
     {
-        IReadOnlyList<string> left = await UndoDeadAsync(InvokingUser.Resolve(), LongestUndo, CancellationToken.None);
+        IReadOnlyList<string> left = await UndoDeadAsync(InvokingUser.Resolve(), LongestUndo, static _ => { }, CancellationToken.None);
         foreach (string sentence in left)
             Console.Out.WriteLine(sentence.ReplaceLineEndings(" "));
         return left.Count == 0 ? ExitCode.Success : ExitCode.ApiError;
     }
 
-    /// <summary>Undoes what the journals of dead sessions hold.</summary>
+    /// <summary>Undoes what the journals of dead sessions hold, or waits for another process that does.</summary>
+    /// <param name="user">Whose sessions.</param>
+    /// <param name="longest">How long each may take.</param>
+    /// <param name="tell">Told what is being done.</param>
+    /// <param name="cancellation">Ends it earlier.</param>
     /// <returns>A sentence for each thing that could not be taken back.</returns>
-    internal static async Task<IReadOnlyList<string>> UndoDeadAsync(InvokingUser user, TimeSpan limit, CancellationToken cancellation)
+    internal static async Task<IReadOnlyList<string>> UndoDeadAsync(InvokingUser user, TimeSpan longest, Action<string> tell, CancellationToken cancellation)
     {
         List<string> left = [];
         foreach (string path in SessionPlaces.JournalFiles(user))
-            left.AddRange(await UndoAsync(path, waits: false, limit, cancellation));
+            left.AddRange(await UndoAsync(path, isDying: false, longest, tell, cancellation));
         return left;
     }
 
     /// <summary>Undoes what one journal holds; an empty one is removed.</summary>
     /// <param name="path">The journal.</param>
-    /// <param name="waits">Whether its process is known to end, and is waited for if it has not quite; else one that lives is left alone.</param>
+    /// <param name="isDying">Whether its process is known to end, and is waited for if it has not quite; else one that lives is left alone.</param>
     /// <param name="longest">How long all this may take.</param>
+    /// <param name="tell">Told what is being done.</param>
     /// <param name="cancellation">Ends it earlier.</param>
     /// <returns>A sentence for each thing that could not be taken back.</returns>
-    internal static async Task<IReadOnlyList<string>> UndoAsync(string path, bool waits, TimeSpan longest, CancellationToken cancellation)
+    internal static async Task<IReadOnlyList<string>> UndoAsync(string path, bool isDying, TimeSpan longest, Action<string> tell, CancellationToken cancellation)
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(longest);
         try
         {
-            using Journal? journal = await Journal.OpenWhenFreeAsync(path, () => ValueTask.FromResult(waits), limit.Token);
+            using Journal? journal = await Journal.OpenWhenFreeAsync(path, ShouldWait, limit.Token);
             if (journal is null)
                 return [];
+            if (journal.Open.Count > 0)
+                tell($"Taking back what an earlier session left: {string.Join(", ", journal.Open.Select(static change => change.Description))}");
             IReadOnlyList<string> left = await journal.UndoAllAsync(limit.Token);
             if (left.Count == 0)
                 File.Delete(path);
@@ -69,5 +76,7 @@ internal static class SessionJournals
         {
             return [$"What the journal {path} of an earlier session holds was not taken back in time; the next session tries again."];
         }
+
+        ValueTask<bool> ShouldWait() => ValueTask.FromResult(isDying || Journal.IsBeingUndone(path));
     }
 }

@@ -29,7 +29,7 @@ namespace Telepresence.Cli.Launch;
 /// </remarks>
 internal sealed class TreeSession : IAsyncDisposable
 {
-    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(30), StepLimit = TimeSpan.FromSeconds(12), LeftoverLimit = TimeSpan.FromSeconds(5), ShortLoss = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(30), StepLimit = TimeSpan.FromSeconds(12), LeftoverLimit = TimeSpan.FromSeconds(12), ShortLoss = TimeSpan.FromSeconds(2);
 
     private readonly LaunchOptions _options;
     private readonly InvokingUser _user;
@@ -252,7 +252,7 @@ internal sealed class TreeSession : IAsyncDisposable
         _ = LoseWithEngineAsync();
         _target = await _clock.TimeAsync("kubeconfig", KubeTarget.ResolveAsync(_user, _options.Kubeconfig, _options.Context, _options.Namespace, cancellation));
         _kube = await _clock.TimeAsync("kubectl proxy", KubeAccess.StartAsync(_user, _target, _directory, cancellation));
-        foreach (string sentence in await SessionJournals.UndoDeadAsync(_user, LeftoverLimit, cancellation))
+        foreach (string sentence in await SessionJournals.UndoDeadAsync(_user, LeftoverLimit, Tell, cancellation))
             _say(sentence);
     }
 

@@ -1,6 +1,10 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
+using Microsoft.Win32.SafeHandles;
+
+using Telepresence.Cli.Daemon;
 using Telepresence.Tunnel.Io;
 
 namespace Telepresence.Cli.Machine;
@@ -10,19 +14,24 @@ namespace Telepresence.Cli.Machine;
 /// </summary>
 /// <remarks>
 /// <para>A line is either <c>{"id":1,"change":{"kind":…}}</c>, about to be made, or <c>{"undone":1}</c>. What has the first and not the
-/// second is taken back, newest first: at the end of this process, or by the next process that opens the file.</para>
+/// second is taken back, newest first: at the end of this process, or by the next process that opens the file. That one first
+/// writes <c>{"undoing":true}</c>, for those who would wait for it but not for a process that lives.</para>
 /// <para>The file is locked while it is open, so that nobody undoes the changes of a process that lives. It is readable by its owner
-/// only. A process that ends gives up its files one after another, so whoever noticed its end may come before the lock is free: see
-/// <see cref="OpenWhenFreeAsync"/>. A last line that was cut off by a crash is ignored: the change behind it was not begun. A whole line that makes no sense (a damaged
+/// only. The kernel closes the files of a process that ends one after another, so whoever noticed its end may come before the lock is free:
+/// see <see cref="OpenWhenFreeAsync"/>.</para>
+/// <para>A last line that was cut off by a crash is ignored: the change behind it was not begun. A whole line that makes no sense (a damaged
 /// disk, a journal of a later version) does not keep the others from being undone: see <see cref="SetAside"/>.</para>
 /// </remarks>
 public sealed class Journal : IDisposable
 {
+    private const int MostTries = 100;
     private static readonly TimeSpan BetweenTries = TimeSpan.FromMilliseconds(20);
+    private static readonly string UndoingLine = Encoding.UTF8.GetString(Serialize(new JournalEntry { Undoing = true }));
 
     private readonly FileStream _file;
     private readonly List<JournalEntry> _open = [];
     private int _lastId;
+    private bool _isInherited; // what it holds is another process's, which is dead
 
     private Journal(FileStream file) => _file = file;
 
@@ -32,14 +41,30 @@ public sealed class Journal : IDisposable
     /// <summary>Where a copy of the file was put because it held lines that make no sense; null when it held none.</summary>
     public string? SetAside { get; private set; }
 
-    /// <summary>Whether <see cref="OpenAt"/> failed because another process that lives has the journal open.</summary>
+    /// <summary>Whether <see cref="OpenAt(string)"/> failed because another process that lives has the journal open.</summary>
     internal static bool IsTaken(IOException fault)
     {
         const int wouldBlock = 11; // EWOULDBLOCK, flock(2)
         return fault.HResult == wouldBlock;
     }
 
-    /// <summary>Opens the journal as <see cref="OpenAt"/> does, as soon as no other process has it.</summary>
+    /// <summary>Whether the process that has the journal open takes back what a dead one left, and is done with it soon.</summary>
+    internal static bool IsBeingUndone(string path)
+    {
+        try
+        {
+            // Not opened by .NET, which would ask for a lock.
+            using SafeFileHandle file = new(Posix.OpenForUse(path).Take(), ownsHandle: true);
+            using StreamReader reader = new(new FileStream(file, FileAccess.Read));
+            return reader.ReadToEnd().Split('\n').Contains(UndoingLine);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Opens the journal as <see cref="OpenAt(string)"/> does, as soon as no other process has it.</summary>
     /// <param name="path">Its path.</param>
     /// <param name="shouldWait">Asked each time that another process has it.</param>
     /// <param name="cancellation">Stops waiting.</param>
@@ -65,16 +90,28 @@ public sealed class Journal : IDisposable
 
     /// <summary>Opens or creates the journal at <paramref name="path"/> and locks it.</summary>
     /// <exception cref="IOException">Another process that lives has it open, or the directory cannot be written.</exception>
-    public static Journal OpenAt(string path)
+    public static Journal OpenAt(string path) => OpenAt(path, OpenLocked);
+
+    /// <summary>The same, for tests in which others come between.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="openLocked">Opens or creates a file and locks it.</param>
+    internal static Journal OpenAt(string path, Func<string, FileStream> openLocked)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        Journal journal;
-        do
-            journal = new Journal(OpenLocked(path));
-        while (!journal.IsInPlace());
+        FileStream file = openLocked(path);
+        for (int tries = 1; !IsInPlace(file); tries++)
+        {
+            file.Dispose();
+            if (tries == MostTries)
+                throw new IOException("it is removed again and again by somebody else");
+            file = openLocked(path);
+        }
+
+        Journal journal = new(file);
         try
         {
             journal.Replay();
+            journal._isInherited = journal._open.Count > 0;
             return journal;
         }
         catch
@@ -115,6 +152,8 @@ public sealed class Journal : IDisposable
     public async Task<IReadOnlyList<string>> UndoAllAsync(CancellationToken cancellation)
     {
         List<string> failures = [];
+        if (_isInherited)
+            TryAlter(() => Write(new JournalEntry { Undoing = true }));
         foreach (JournalEntry entry in Enumerable.Reverse(_open).ToArray())
         {
             try
@@ -144,26 +183,27 @@ public sealed class Journal : IDisposable
     });
 
     // Between opening and locking, a process that was done with the file may have removed it: what were written into it then would be lost.
-    private bool IsInPlace()
+    private static bool IsInPlace(FileStream file) => FileStatus.Read(file.Name, follow: true, out FileStatus named) switch
     {
-        if (FileStatus.Read(_file.SafeFileHandle, out FileStatus open) == 0
-            && FileStatus.Read(_file.Name, follow: true, out FileStatus named) == 0
-            && (open.Inode, open.Device) == (named.Inode, named.Device))
-            return true;
-        Dispose();
-        return false;
-    }
+        0 => FileStatus.Read(file.SafeFileHandle, out FileStatus open) != 0 || (open.Inode, open.Device) == (named.Inode, named.Device),
+        int errno => errno != Libc.ENOENT,
+    };
 
     // That it is undone need not be known for certain: undoing it again finds nothing to do.
     private void Close(JournalEntry entry)
     {
         _open.Remove(entry);
+        if (_open.Count == 0)
+            TryAlter(() => _file.SetLength(0));
+        else
+            TryAlter(() => Write(new JournalEntry { Undone = entry.Id }));
+    }
+
+    private static void TryAlter(Action alter)
+    {
         try
         {
-            if (_open.Count == 0)
-                _file.SetLength(0);
-            else
-                Write(new JournalEntry { Undone = entry.Id });
+            alter();
         }
         catch (IOException)
         {
@@ -171,13 +211,15 @@ public sealed class Journal : IDisposable
         }
     }
 
+    private static byte[] Serialize(JournalEntry entry) => JsonSerializer.SerializeToUtf8Bytes(entry, JournalJson.Default.JournalEntry);
+
     // Wholly or not at all: half a line would run into the next.
     private void Write(JournalEntry entry)
     {
         long end = _file.Seek(0, SeekOrigin.End);
         try
         {
-            _file.Write([.. JsonSerializer.SerializeToUtf8Bytes(entry, JournalJson.Default.JournalEntry), (byte)'\n']);
+            _file.Write([.. Serialize(entry), (byte)'\n']);
         }
         catch (IOException)
         {
@@ -235,6 +277,9 @@ internal sealed record JournalEntry
 
     [JsonPropertyName("undone")]
     public int? Undone { get; init; }
+
+    [JsonPropertyName("undoing")]
+    public bool Undoing { get; init; }
 }
 
 /// <summary>Serialisation without reflection.</summary>

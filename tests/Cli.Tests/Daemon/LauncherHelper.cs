@@ -9,7 +9,7 @@ internal static class LauncherHelper
 {
     internal static async Task<int> RunAsync()
     {
-        await using ControlConnection connection = await DaemonLauncher.StartAsync(CancellationToken.None);
+        await using ControlConnection connection = await DaemonLauncher.StartAsync(CancellationToken.None) ?? throw new IOException("it has ended");
         string pipe = File.ResolveLinkTarget("/proc/self/fd/2", returnFinalTarget: false)!.Name;
         foreach (string process in Directory.EnumerateDirectories("/proc").Where(static path => int.TryParse(Path.GetFileName(path), CultureInfo.InvariantCulture, out int id) && id != Environment.ProcessId))
         {

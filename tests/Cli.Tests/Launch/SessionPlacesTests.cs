@@ -1,6 +1,7 @@
 using Telepresence.Cli.Daemon;
 using Telepresence.Cli.Launch;
 using Telepresence.Cli.Machine;
+using Telepresence.Cli.Machine.Resolver;
 
 namespace Telepresence.Cli.Tests.Launch;
 
@@ -49,13 +50,15 @@ public sealed class SessionPlacesTests : IDisposable
     [Fact]
     public async Task The_journals_of_dead_sessions_are_undone_and_those_of_the_living_are_not()
     {
+        List<string> told = [];
         string dead = SessionPlaces.Of(User, "dead"), living = SessionPlaces.Of(User, "living");
         using (Journal journal = Journal.OpenAt(SessionPlaces.Journal(User, "dead")))
             await journal.ApplyAsync(new SessionDirectoryChange(dead) { User = User }, default);
         using Journal held = Journal.OpenAt(SessionPlaces.Journal(User, "living"));
         await held.ApplyAsync(new SessionDirectoryChange(living) { User = User }, default);
 
-        Assert.Empty(await SessionJournals.UndoDeadAsync(User, SessionJournals.LongestUndo, default));
+        Assert.Empty(await SessionJournals.UndoDeadAsync(User, SessionJournals.LongestUndo, told.Add, default));
+        Assert.Equal([$"Taking back what an earlier session left: directory {dead}"], told);
 
         Assert.False(Directory.Exists(dead));
         Assert.False(File.Exists(SessionPlaces.Journal(User, "dead")));
@@ -71,7 +74,7 @@ public sealed class SessionPlacesTests : IDisposable
         using (Journal dying = Journal.OpenAt(path))
         {
             await dying.ApplyAsync(new SessionDirectoryChange(directory) { User = User }, default);
-            undoing = SessionJournals.UndoAsync(path, waits: true, SessionJournals.LongestUndo, default);
+            undoing = SessionJournals.UndoAsync(path, isDying: true, SessionJournals.LongestUndo, static _ => { }, default);
             Assert.False(undoing.IsCompleted);
             Assert.True(Directory.Exists(directory));
         }
@@ -79,6 +82,23 @@ public sealed class SessionPlacesTests : IDisposable
         Assert.Empty(await undoing);
         Assert.False(Directory.Exists(directory));
         Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public async Task A_session_that_begins_waits_for_a_guardian_that_takes_back_what_another_left()
+    {
+        string path = SessionPlaces.Journal(User, "dead");
+        using (Journal dead = Journal.OpenAt(path))
+            await dead.ApplyAsync(new FileEditChange("no\0path", "", "text", Existed: true, Path.Combine(_runtime, "overlay")), default).ContinueWith(static _ => { }, TaskScheduler.Default);
+        Task<IReadOnlyList<string>> undoing;
+        using (Journal guardian = Journal.OpenAt(path))
+        {
+            Assert.NotEmpty(await guardian.UndoAllAsync(default));
+            undoing = SessionJournals.UndoDeadAsync(User, SessionJournals.LongestUndo, static _ => { }, default);
+            Assert.False(undoing.IsCompleted);
+        }
+
+        Assert.StartsWith("no\0path could not be taken back", (await undoing)[0], StringComparison.Ordinal);
     }
 
     private string Make(string id)

@@ -113,37 +113,49 @@ public sealed class JournalTests : IDisposable
         Assert.False(Journal.IsTaken(Assert.ThrowsAny<IOException>(() => Journal.OpenAt($"{JournalPath}/inside-a-file"))));
     }
 
-    // As sessions that begin at the same time look into each other's journals, and remove those that are empty.
+    // As a session that begins looks into the journal of another one, finds nothing, and removes it.
     [Fact]
-    public async Task What_is_noted_is_in_the_file_of_that_name_though_others_remove_it_when_they_are_done()
+    public async Task A_journal_that_was_removed_before_it_was_locked_is_made_anew()
     {
-        await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(NoteAndRemoveAsync)));
-
-        async Task NoteAndRemoveAsync()
+        int opened = 0;
+        using Journal journal = Journal.OpenAt(JournalPath, path =>
         {
-            for (int i = 0; i < 3000; i++)
-            {
-                using Journal journal = OpenAtLast();
-                await journal.ApplyAsync(new MountPointsChange([]), default);
-                Assert.NotEqual(0, new FileInfo(JournalPath).Length);
-                File.Delete(JournalPath);
-            }
+            FileStream file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            if (opened++ < 2)
+                File.Delete(path);
+            if (opened == 2)
+                File.WriteAllText(path, "");
+            return file;
+        });
+        await journal.ApplyAsync(new MountPointsChange([]), default);
+        Assert.Equal(3, opened);
+        Assert.NotEqual(0, new FileInfo(JournalPath).Length);
+    }
+
+    [Fact]
+    public void A_journal_that_somebody_keeps_removing_is_given_up() =>
+        Assert.Throws<IOException>(() => Journal.OpenAt(JournalPath, static path =>
+        {
+            FileStream file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            File.Delete(path);
+            return file;
+        }));
+
+    [Fact]
+    public async Task Whoever_takes_back_what_a_dead_process_left_says_so_in_the_file()
+    {
+        FileEditChange impossible = new("no\0path", "", "text", Existed: true, Path.Combine(_directory, "overlay"));
+        using (Journal living = Journal.OpenAt(JournalPath))
+        {
+            await living.ApplyAsync(impossible, default).ContinueWith(static _ => { }, TaskScheduler.Default);
+            Assert.NotEmpty(await living.UndoAllAsync(default));
+            Assert.False(Journal.IsBeingUndone(JournalPath));
         }
 
-        Journal OpenAtLast()
-        {
-            while (true)
-            {
-                try
-                {
-                    return Journal.OpenAt(JournalPath);
-                }
-                catch (IOException fault) when (Journal.IsTaken(fault))
-                {
-                    // Again at once: it is the moment between opening and locking that is sought.
-                }
-            }
-        }
+        using Journal dead = Journal.OpenAt(JournalPath);
+        Assert.False(Journal.IsBeingUndone(JournalPath));
+        Assert.NotEmpty(await dead.UndoAllAsync(default));
+        Assert.True(Journal.IsBeingUndone(JournalPath));
     }
 
     [Fact]

@@ -26,6 +26,22 @@ internal static class Eventually
         return true;
     }
 
+    /// <summary>Waits until a text is as expected; a failing test shows where it differs.</summary>
+    /// <param name="expected">The text.</param>
+    /// <param name="look">Gives what there is.</param>
+    public static async Task EqualsAsync(string expected, Func<Task<string>> look)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        string value = await look();
+        while (value != expected && clock.Elapsed < Patience)
+        {
+            await Task.Delay(Interval);
+            value = await look();
+        }
+
+        Assert.Equal(expected, value);
+    }
+
     /// <summary>Waits until a value is as expected.</summary>
     /// <param name="what">The condition in words.</param>
     /// <param name="look">Gives the value.</param>

@@ -184,17 +184,7 @@ internal sealed class Laptop : IAsyncDisposable
     /// <summary>Waits until <see cref="WholeSnapshotAsync"/> is as it was.</summary>
     public Task IsWhollyAsBeforeAsync(string before) => IsAsBeforeAsync(before, WholeSnapshotAsync);
 
-    private static async Task IsAsBeforeAsync(string before, Func<Task<string>> look)
-    {
-        string after = await look();
-        for (int i = 0; i < 200 && after != before; i++)
-        {
-            await Task.Delay(50);
-            after = await look();
-        }
-
-        Assert.Equal(before, after);
-    }
+    private static Task IsAsBeforeAsync(string before, Func<Task<string>> look) => Eventually.EqualsAsync(before, look);
 
     /// <summary>Sends a signal to the processes of the program under test that run one of its verbs.</summary>
     /// <param name="signal">For instance <c>INT</c>.</param>

@@ -86,7 +86,7 @@ internal sealed class PreloadMethod : IAsyncDisposable
         }
     }
 
-    // The mask makes it the owner's alone from its first moment.
+    // Nobody can connect before it listens, and by then it is the owner's alone.
     private static unsafe FileDescriptor Listen(string path)
     {
         File.Delete(path);
@@ -94,14 +94,14 @@ internal sealed class PreloadMethod : IAsyncDisposable
         if (socket.IsInvalid)
             throw Libc.Failure("socket");
         byte[] address = [Libc.AF_UNIX, 0, .. Encoding.UTF8.GetBytes(path), 0];
-        uint mask = Posix.umask(0b001_111_111);
         int bound;
         fixed (byte* at = address)
             bound = Libc.bind(socket.Number, at, (uint)address.Length);
-        int errno = Libc.Errno;
-        _ = Posix.umask(mask);
+        if (bound == 0)
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         if (bound != 0 || Libc.listen(socket.Number, Backlog) != 0)
         {
+            int errno = Libc.Errno;
             socket.Dispose();
             throw new UserError(ExitCode.LocalNetwork, $"{path} could not be made: {Libc.Describe(errno)}.");
         }
