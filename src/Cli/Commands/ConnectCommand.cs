@@ -136,6 +136,7 @@ internal sealed class ConnectCommand : IDisposable
     }
 
     private KubeTarget? _target;
+    private bool _saidLaunching;
 
     // The daemon starts while kubectl reads the kubeconfig. Should that fail, the daemon ends with this connection.
     private async Task<ControlConnection?> OpenAsync()
@@ -152,10 +153,11 @@ internal sealed class ConnectCommand : IDisposable
             throw;
         }
 
-        if (running is null)
+        if (running is null && !_saidLaunching)
         {
             _terminal.Say("Launching Telepresence User Daemon");
             _terminal.Say("Launching Telepresence Root Daemon");
+            _saidLaunching = true;
         }
 
         return await opening;

@@ -46,12 +46,20 @@ internal sealed class ControlServer : IAsyncDisposable
         string first = Path.Combine(Path.GetDirectoryName(path)!, string.Create(CultureInfo.InvariantCulture, $".{Environment.ProcessId}"));
         File.Delete(first);
         Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        listener.Bind(new UnixDomainSocketEndPoint(first));
-        File.SetUnixFileMode(first, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        listener.Listen(16);
-        ulong? inode = InodeOf(first);
-        File.Move(first, path, overwrite: true);
-        return new ControlServer(listener, path, inode, uid, serve, log);
+        try
+        {
+            listener.Bind(new UnixDomainSocketEndPoint(first));
+            File.SetUnixFileMode(first, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            listener.Listen(16);
+            ulong? inode = InodeOf(first);
+            File.Move(first, path, overwrite: true);
+            return new ControlServer(listener, path, inode, uid, serve, log);
+        }
+        catch
+        {
+            listener.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Takes no more connections, and ends those that do not end by themselves within a second.</summary>

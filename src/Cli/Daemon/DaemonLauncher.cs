@@ -17,7 +17,7 @@ internal static class DaemonLauncher
     }
 
     /// <summary>Starts it and waits until it listens.</summary>
-    /// <returns>Null when one that somebody else had started ran already, and has just ended.</returns>
+    /// <returns>Null when one ran already that somebody else had started, and has just ended.</returns>
     /// <exception cref="UserError">It does not start.</exception>
     internal static async Task<ControlConnection?> StartAsync(CancellationToken cancellation)
     {
@@ -36,8 +36,14 @@ internal static class DaemonLauncher
             throw new UserError(ExitCode.DaemonStart, $"The root daemon did not start within {StartLimit.TotalSeconds:0} seconds; its log is {DaemonPaths.RootLog}.", fault);
         }
 
-        if (line == "ready")
+        if (line == "running")
             return ControlConnection.TryConnect(DaemonPaths.RootSocket);
+        if (line == "ready")
+        {
+            return ControlConnection.TryConnect(DaemonPaths.RootSocket)
+                ?? throw new UserError(ExitCode.DaemonLost, $"The root daemon ended as soon as it had started; its log is {DaemonPaths.RootLog}.");
+        }
+
         if (line?.Split(' ', 2) is [string number, string sentence] && int.TryParse(number, CultureInfo.InvariantCulture, out int code))
             throw new UserError(code, sentence);
         throw new UserError(ExitCode.DaemonStart, $"The root daemon did not start; its log is {DaemonPaths.RootLog}.");

@@ -22,14 +22,15 @@ internal sealed class DaemonStarter : IDisposable
     internal static DaemonStarter Take() => new();
 
     /// <summary>Says how the start went, once.</summary>
-    internal unsafe void Tell(string line)
+    /// <returns>Whether somebody still listens.</returns>
+    internal unsafe bool Tell(string line)
     {
         byte[] text = Encoding.UTF8.GetBytes(line.ReplaceLineEndings(" ") + "\n");
-
-        // Whether it still reads does not matter: who does not come is noticed.
+        nint written;
         fixed (byte* at = text)
-            _ = Libc.write(_output.Number, at, (nuint)text.Length);
+            written = Libc.write(_output.Number, at, (nuint)text.Length);
         Dispose();
+        return written == text.Length;
     }
 
     /// <inheritdoc/>

@@ -98,7 +98,7 @@ internal sealed class RootDaemon : IAsyncDisposable
         using Journal? journal = await OpenJournalAsync();
         if (journal is null)
         {
-            starter.Tell("ready");
+            starter.Tell("running");
             return ExitCode.Success;
         }
 
@@ -108,12 +108,14 @@ internal sealed class RootDaemon : IAsyncDisposable
         // Before anybody can connect: it must not get what is opened for a user daemon to inherit.
         using Guardian guardian = Guardian.Start("daemon-root", "--undo");
         await using RootDaemon daemon = new(machine, log, Posix.getppid());
-        starter.Tell("ready");
+        bool isAwaited = starter.Tell("ready");
         using PosixSignalRegistration terminate = daemon.On(PosixSignal.SIGTERM);
         using PosixSignalRegistration interrupt = daemon.On(PosixSignal.SIGINT);
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
 
         // The front end connects right behind "ready"; should it have died instead, nobody ever will.
+        if (!isAwaited)
+            daemon.StopAwaiting();
         _ = Task.Delay(StarterLimit).ContinueWith(_ => daemon.StopAwaiting(), TaskScheduler.Default);
         await daemon.Over;
 

@@ -29,7 +29,7 @@ namespace Telepresence.Cli.Launch;
 /// </remarks>
 internal sealed class TreeSession : IAsyncDisposable
 {
-    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(30), StepLimit = TimeSpan.FromSeconds(12), LeftoverLimit = TimeSpan.FromSeconds(12), ShortLoss = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan UndoLimit = TimeSpan.FromSeconds(30), StepLimit = TimeSpan.FromSeconds(12), LeftoverLimit = TimeSpan.FromSeconds(10), ShortLoss = TimeSpan.FromSeconds(2);
 
     private readonly LaunchOptions _options;
     private readonly InvokingUser _user;

@@ -14,8 +14,8 @@ namespace Telepresence.Cli.Machine;
 /// </summary>
 /// <remarks>
 /// <para>A line is either <c>{"id":1,"change":{"kind":…}}</c>, about to be made, or <c>{"undone":1}</c>. What has the first and not the
-/// second is taken back, newest first: at the end of this process, or by the next process that opens the file. That one first
-/// writes <c>{"undoing":true}</c>, for those who would wait for it but not for a process that lives.</para>
+/// second is taken back, newest first: at the end of this process, or by the next process that opens the file. That one at
+/// once writes <c>{"undoing":true}</c>, for those who would wait for it but not for a process that lives.</para>
 /// <para>The file is locked while it is open, so that nobody undoes the changes of a process that lives. It is readable by its owner
 /// only. The kernel closes the files of a process that ends one after another, so whoever noticed its end may come before the lock is free:
 /// see <see cref="OpenWhenFreeAsync"/>.</para>
@@ -31,7 +31,6 @@ public sealed class Journal : IDisposable
     private readonly FileStream _file;
     private readonly List<JournalEntry> _open = [];
     private int _lastId;
-    private bool _isInherited; // what it holds is another process's, which is dead
 
     private Journal(FileStream file) => _file = file;
 
@@ -88,7 +87,7 @@ public sealed class Journal : IDisposable
         }
     }
 
-    /// <summary>Opens or creates the journal at <paramref name="path"/> and locks it.</summary>
+    /// <summary>Opens or creates the journal at <paramref name="path"/> and locks it. Who finds changes in it is to take them back.</summary>
     /// <exception cref="IOException">Another process that lives has it open, or the directory cannot be written.</exception>
     public static Journal OpenAt(string path) => OpenAt(path, OpenLocked);
 
@@ -111,7 +110,8 @@ public sealed class Journal : IDisposable
         try
         {
             journal.Replay();
-            journal._isInherited = journal._open.Count > 0;
+            if (journal._open.Count > 0)
+                TryAlter(() => journal.Write(new JournalEntry { Undoing = true }));
             return journal;
         }
         catch
@@ -152,8 +152,6 @@ public sealed class Journal : IDisposable
     public async Task<IReadOnlyList<string>> UndoAllAsync(CancellationToken cancellation)
     {
         List<string> failures = [];
-        if (_isInherited)
-            TryAlter(() => Write(new JournalEntry { Undoing = true }));
         foreach (JournalEntry entry in Enumerable.Reverse(_open).ToArray())
         {
             try

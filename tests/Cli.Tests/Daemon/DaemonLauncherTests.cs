@@ -25,7 +25,7 @@ public sealed class DaemonLauncherTests : IDisposable
         // All at once: the first one's patience is short.
         Process[] others = [Begin("daemon-root"), Begin("daemon-root"), Begin("daemon-root")];
         foreach (Process other in others)
-            Assert.Equal("ready", await other.StandardOutput.ReadLineAsync().WaitAsync(Patience));
+            Assert.Equal("running", await other.StandardOutput.ReadLineAsync().WaitAsync(Patience));
 
         await using (ControlConnection? connection = ControlConnection.TryConnect(Path.Combine(_directory.FullName, "RUNTIME", "root.sock")))
         {
@@ -79,6 +79,16 @@ public sealed class DaemonLauncherTests : IDisposable
         Assert.Equal(0, guardian.ExitCode);
         guardian.Dispose();
         Assert.False(Directory.Exists(left));
+    }
+
+    [Fact]
+    public async Task A_daemon_whose_starter_has_gone_ends_at_once()
+    {
+        using Process daemon = Begin("daemon-root");
+        daemon.StandardOutput.Close();
+        await daemon.WaitForExitAsync().WaitAsync(Patience);
+        Assert.Equal(0, daemon.ExitCode);
+        Assert.False(File.Exists(Path.Combine(_directory.FullName, "RUNTIME", "root.sock")));
     }
 
     private Process Begin(params string[] arguments)

@@ -74,7 +74,7 @@ public sealed class SessionPlacesTests : IDisposable
         using (Journal dying = Journal.OpenAt(path))
         {
             await dying.ApplyAsync(new SessionDirectoryChange(directory) { User = User }, default);
-            undoing = SessionJournals.UndoAsync(path, isDying: true, SessionJournals.LongestUndo, static _ => { }, default);
+            undoing = SessionJournals.UndoDyingAsync(path, SessionJournals.LongestUndo, static _ => { }, default);
             Assert.False(undoing.IsCompleted);
             Assert.True(Directory.Exists(directory));
         }
@@ -87,15 +87,16 @@ public sealed class SessionPlacesTests : IDisposable
     [Fact]
     public async Task A_session_that_begins_waits_for_a_guardian_that_takes_back_what_another_left()
     {
+        List<string> told = [];
         string path = SessionPlaces.Journal(User, "dead");
         using (Journal dead = Journal.OpenAt(path))
             await dead.ApplyAsync(new FileEditChange("no\0path", "", "text", Existed: true, Path.Combine(_runtime, "overlay")), default).ContinueWith(static _ => { }, TaskScheduler.Default);
         Task<IReadOnlyList<string>> undoing;
         using (Journal guardian = Journal.OpenAt(path))
         {
-            Assert.NotEmpty(await guardian.UndoAllAsync(default));
-            undoing = SessionJournals.UndoDeadAsync(User, SessionJournals.LongestUndo, static _ => { }, default);
+            undoing = SessionJournals.UndoDeadAsync(User, SessionJournals.LongestUndo, told.Add, default);
             Assert.False(undoing.IsCompleted);
+            Assert.Equal(["Waiting until what an earlier session left is taken back"], told);
         }
 
         Assert.StartsWith("no\0path could not be taken back", (await undoing)[0], StringComparison.Ordinal);

@@ -153,8 +153,6 @@ public sealed class JournalTests : IDisposable
         }
 
         using Journal dead = Journal.OpenAt(JournalPath);
-        Assert.False(Journal.IsBeingUndone(JournalPath));
-        Assert.NotEmpty(await dead.UndoAllAsync(default));
         Assert.True(Journal.IsBeingUndone(JournalPath));
     }
 

@@ -29,11 +29,12 @@ internal static class Eventually
     /// <summary>Waits until a text is as expected; a failing test shows where it differs.</summary>
     /// <param name="expected">The text.</param>
     /// <param name="look">Gives what there is.</param>
-    public static async Task EqualsAsync(string expected, Func<Task<string>> look)
+    /// <param name="patience">How long to wait.</param>
+    public static async Task EqualsAsync(string expected, Func<Task<string>> look, TimeSpan patience)
     {
         Stopwatch clock = Stopwatch.StartNew();
         string value = await look();
-        while (value != expected && clock.Elapsed < Patience)
+        while (value != expected && clock.Elapsed < patience)
         {
             await Task.Delay(Interval);
             value = await look();

@@ -10,6 +10,10 @@ internal sealed class Laptop : IAsyncDisposable
 {
     private const string Killed = "2", ChangedRoot = "/run/changed-root";
     private static readonly TimeSpan CommandLimit = TimeSpan.FromSeconds(90), SessionLimit = TimeSpan.FromMinutes(45), Patience = TimeSpan.FromSeconds(60);
+
+    // Shorter than a daemon waits for a front end that does not come.
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(25);
+
     private readonly LaptopNamespaces _namespaces;
     private readonly string _home, _kubeconfig;
     private bool _disposed, _changedRoot;
@@ -184,7 +188,7 @@ internal sealed class Laptop : IAsyncDisposable
     /// <summary>Waits until <see cref="WholeSnapshotAsync"/> is as it was.</summary>
     public Task IsWhollyAsBeforeAsync(string before) => IsAsBeforeAsync(before, WholeSnapshotAsync);
 
-    private static Task IsAsBeforeAsync(string before, Func<Task<string>> look) => Eventually.EqualsAsync(before, look);
+    private static Task IsAsBeforeAsync(string before, Func<Task<string>> look) => Eventually.EqualsAsync(before, look, LongestEnd);
 
     /// <summary>Sends a signal to the processes of the program under test that run one of its verbs.</summary>
     /// <param name="signal">For instance <c>INT</c>.</param>

@@ -86,7 +86,7 @@ internal sealed class PreloadMethod : IAsyncDisposable
         }
     }
 
-    // Nobody can connect before it listens, and by then it is the owner's alone.
+    // Its directory is the owner's alone.
     private static unsafe FileDescriptor Listen(string path)
     {
         File.Delete(path);
@@ -97,8 +97,6 @@ internal sealed class PreloadMethod : IAsyncDisposable
         int bound;
         fixed (byte* at = address)
             bound = Libc.bind(socket.Number, at, (uint)address.Length);
-        if (bound == 0)
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         if (bound != 0 || Libc.listen(socket.Number, Backlog) != 0)
         {
             int errno = Libc.Errno;
