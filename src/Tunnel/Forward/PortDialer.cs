@@ -184,7 +184,7 @@ public sealed class PortDialer : ITurnHandler
                 if (socket is null)
                     continue;
                 SocketOptions.PrepareConnection(socket.Number);
-                error = SocketOptions.Connect(socket, candidate.Address, _port);
+                error = EphemeralPorts.Connect(socket, candidate.Address, _port);
                 if (error is 0 or Libc.EINPROGRESS)
                 {
                     _socket = socket;

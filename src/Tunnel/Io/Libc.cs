@@ -22,7 +22,7 @@ internal static unsafe partial class Libc
     internal const int IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_IPV6 = 41, IPPROTO_ICMPV6 = 58;
     internal const int SOL_SOCKET = 1, SO_REUSEADDR = 2, SO_ERROR = 4, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_KEEPALIVE = 9, SO_LINGER = 13, SO_PEERCRED = 17;
     internal const int TCP_NODELAY = 1, TCP_KEEPIDLE = 4, TCP_KEEPINTVL = 5, TCP_KEEPCNT = 6, TCP_CONGESTION = 13, TCP_NOTSENT_LOWAT = 25;
-    internal const int IPPROTO_IP = 0, IP_RECVERR = 11, IPV6_V6ONLY = 26, IPV6_RECVERR = 25;
+    internal const int IPPROTO_IP = 0, IP_RECVERR = 11, IP_LOCAL_PORT_RANGE = 51, IPV6_V6ONLY = 26, IPV6_RECVERR = 25;
     internal const int SHUT_RD = 0, SHUT_WR = 1;
     internal const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000;
 

@@ -85,6 +85,13 @@ public sealed unsafe partial class NetworkStack
         SendSegment(flow, withAck ? TcpFlags.Rst | TcpFlags.Ack : TcpFlags.Rst, sequence, acknowledgment, 0, default);
     }
 
+    /// <summary>
+    /// Ends the TIME-WAIT of the local kernel, which has closed first and acknowledged our FIN: with a reset at the very number that it expects
+    /// (RFC 1337 §2). It waits for old segments, and a device has none; but thousands of waiting ports make each connect(2) slow, and
+    /// 28,000 to one place within a minute are all that there are. Nobody but the waiting entry sees it, the program's socket is done.
+    /// </summary>
+    internal void EndTimeWait(in FlowKey flow, uint sequence) => SendSegment(flow, TcpFlags.Rst, sequence, 0, 0, default);
+
     /// <summary>Sends a UDP or ICMP message, in fragments when it is longer than the MTU. <paramref name="head"/> is its 8-byte header with checksum 0.</summary>
     private bool SendMessage(
         in NetAddress source, in NetAddress destination, byte protocol, Span<byte> head, ReadOnlySpan<byte> payload, int checksumOffset)

@@ -113,6 +113,8 @@ public sealed partial class TcpConnection
             SendAck();
         if (_finSentFirst)
             _stack.TimeWait.Add(Flow, SendSequence(_sendNext), ReceiveSequence(_receiveNext), now);
+        else
+            _stack.EndTimeWait(Flow, SendSequence(_sendNext));
         Forget();
         Handler?.OnClosed(this, now);
         return true;

@@ -65,6 +65,31 @@ public class KernelTcpTests
         },
         new StackOptions { TimeWait = 3_600_000_000 });
 
+    // A program that ends its own direction, and reads what came for it only when both are over.
+    [KernelTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_program_that_closed_first_loses_nothing_and_leaves_no_port_waiting(bool v6) => KernelHarness.Run(harness =>
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            using Socket socket = KernelHarness.Connect(PortServices.Echo, v6);
+            byte[] bytes = new byte[30_000], answer = new byte[bytes.Length];
+            Pattern.Fill(bytes, PortServices.Seed, 0);
+            KernelTransfer.SendAll(socket, bytes);
+            socket.Shutdown(SocketShutdown.Send);
+            Assert.True(harness.Eventually(stack => stack.ConnectionCount == 0));
+            KernelTransfer.ReadExactly(socket, answer);
+            Assert.Equal(bytes, answer);
+            Assert.Equal(0, socket.Receive(answer));
+        }
+
+        const string waiting = "06";
+        string[] sockets = File.ReadAllLines($"/proc/thread-self/net/{(v6 ? "tcp6" : "tcp")}");
+        Assert.DoesNotContain(sockets, static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3] == waiting);
+        Assert.Equal(20, harness.Services.Closed);
+    });
+
     [KernelFact]
     public void The_program_may_send_long_after_the_far_side_has_ended() => KernelHarness.Run(harness =>
     {
