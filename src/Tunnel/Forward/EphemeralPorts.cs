@@ -18,22 +18,18 @@ internal static class EphemeralPorts
     private static readonly (int First, int Last) Range = ReadRange();
 
     /// <summary>connect(2) from a port that the kernel chooses.</summary>
-    /// <returns>0 or errno.</returns>
+    /// <returns>0 or errno: EADDRNOTAVAIL when no port of the part is free, which says little about other parts.</returns>
     internal static int Connect(FileDescriptor socket, NetAddress address, ushort port)
     {
         int first = Random.Shared.Next(Range.First, Math.Max(Range.First, Range.Last - PartLength + 1) + 1);
         return Connect(socket, address, port, (ushort)first, (ushort)Math.Min(first + PartLength - 1, Range.Last));
     }
 
-    /// <summary>connect(2) from a port of a part of the range, or, when none of those is free, from any.</summary>
+    /// <summary>connect(2) from a port of a part of the range.</summary>
     /// <returns>0 or errno.</returns>
     internal static int Connect(FileDescriptor socket, NetAddress address, ushort port, ushort first, ushort last)
     {
-        bool narrow = SocketOptions.Set(socket.Number, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, last << 16 | first);
-        int error = SocketOptions.Connect(socket, address, port);
-        if (error != Libc.EADDRNOTAVAIL || !narrow)
-            return error;
-        SocketOptions.Set(socket.Number, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, 0);
+        SocketOptions.Set(socket.Number, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, last << 16 | first);
         return SocketOptions.Connect(socket, address, port);
     }
 

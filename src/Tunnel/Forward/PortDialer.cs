@@ -13,28 +13,37 @@ namespace Telepresence.Tunnel.Forward;
 /// refuses it with the true reason, and then relays bytes (<see cref="SocketRelay"/>). Both sides of a session use this class: the
 /// pod for what the laptop's programs connect to, the laptop for what callers in the cluster connect to.
 /// </summary>
-/// <remarks>The kernel dials; nothing here waits. Data that the peer sent along with its request is kept and goes out first.</remarks>
+/// <remarks>
+/// The kernel dials; nothing here waits. When so many connections to one place were closed within a minute that no port is free, new ones wait
+/// until the kernel gives one back. Data that the peer sent along with its request is kept and goes out first.</remarks>
 public sealed class PortDialer : ITurnHandler
 {
+    private const long UntilPortsAreFree = 20_000; // µs
+
     private readonly EventLoop _loop;
     private readonly ChunkPool _pool;
     private readonly long _timeout;
     private readonly Func<string, Task<IPAddress[]>> _resolve;
+    private readonly Func<FileDescriptor, NetAddress, ushort, int> _connect;
 
-    // All dials have the same time limit, so the oldest is always first.
+    // All dials have the same time limit, and all that wait for a port wait equally long, so the oldest is always first.
     private readonly LinkedList<PendingDial> _pending = [];
+    private readonly Queue<(PendingDial Dial, long At)> _waiting = new();
 
     /// <summary>Makes a dialer and adds it to the loop. On the loop's thread.</summary>
     /// <param name="loop">Whose thread dials.</param>
     /// <param name="pool">The loop's memory.</param>
     /// <param name="timeout">How long a connection may take to be established, in microseconds.</param>
     /// <param name="resolve">Looks names up; the system's resolver unless given.</param>
-    public PortDialer(EventLoop loop, ChunkPool pool, long timeout, Func<string, Task<IPAddress[]>>? resolve = null)
+    /// <param name="connect">connect(2), which returns 0 or errno; from a port that is quickly found unless given.</param>
+    public PortDialer(
+        EventLoop loop, ChunkPool pool, long timeout, Func<string, Task<IPAddress[]>>? resolve = null, Func<FileDescriptor, NetAddress, ushort, int>? connect = null)
     {
         _loop = loop;
         _pool = pool;
         _timeout = timeout;
         _resolve = resolve ?? (static name => Dns.GetHostAddressesAsync(name));
+        _connect = connect ?? EphemeralPorts.Connect;
         loop.AddTurnHandler(this);
     }
 
@@ -45,7 +54,7 @@ public sealed class PortDialer : ITurnHandler
     public int OpenCount { get; private set; }
 
     /// <inheritdoc/>
-    public long NextDeadline => _pending.First?.Value.Deadline ?? long.MaxValue;
+    public long NextDeadline => Math.Min(_pending.First?.Value.Deadline ?? long.MaxValue, _waiting.TryPeek(out (PendingDial Dial, long At) next) ? next.At : long.MaxValue);
 
     /// <summary>Serves <paramref name="stream"/>, which the peer has just opened.</summary>
     public void Dial(MuxStream stream, TargetAddress target, long now)
@@ -73,6 +82,11 @@ public sealed class PortDialer : ITurnHandler
     {
         while (_pending.First is { } oldest && oldest.Value.Deadline <= now)
             oldest.Value.Refuse(RefuseCode.TimedOut, "no answer in time", now);
+        while (_waiting.TryPeek(out (PendingDial Dial, long At) next) && next.At <= now)
+        {
+            _waiting.Dequeue();
+            next.Dial.TryAgain(now);
+        }
     }
 
     private async Task ResolveAsync(PendingDial dial, string name, ushort port)
@@ -130,6 +144,13 @@ public sealed class PortDialer : ITurnHandler
             TryNext(Libc.ENETUNREACH, now);
         }
 
+        /// <summary>After a wait for a port.</summary>
+        internal void TryAgain(long now)
+        {
+            if (!_done)
+                TryNext(Libc.EADDRNOTAVAIL, now);
+        }
+
         internal void Refuse(RefuseCode code, string reason, long now)
         {
             if (_done)
@@ -184,7 +205,7 @@ public sealed class PortDialer : ITurnHandler
                 if (socket is null)
                     continue;
                 SocketOptions.PrepareConnection(socket.Number);
-                error = EphemeralPorts.Connect(socket, candidate.Address, _port);
+                error = dialer._connect(socket, candidate.Address, _port);
                 if (error is 0 or Libc.EINPROGRESS)
                 {
                     _socket = socket;
@@ -193,6 +214,13 @@ public sealed class PortDialer : ITurnHandler
                 }
 
                 socket.Dispose();
+                if (error == Libc.EADDRNOTAVAIL && HasAddress(candidate))
+                {
+                    _next--;
+                    dialer._waiting.Enqueue((this, now + UntilPortsAreFree));
+                    return;
+                }
+
                 _wasRefused |= error == Libc.ECONNREFUSED;
             }
 
@@ -203,6 +231,13 @@ public sealed class PortDialer : ITurnHandler
             // connect(2) calls it EADDRNOTAVAIL when this host has no address from which the target could be reached.
             RefuseCode code = error == Libc.EADDRNOTAVAIL ? RefuseCode.NetUnreachable : SocketOptions.ToRefuseCode(error);
             Refuse(code, Libc.Describe(error), now);
+        }
+
+        // What fails for want of a port succeeds with a datagram socket, which has no port to find.
+        private bool HasAddress(DialCandidate candidate)
+        {
+            using FileDescriptor? probe = candidate.Open(Libc.SOCK_DGRAM, out _);
+            return probe is not null && SocketOptions.Connect(probe, candidate.Address, _port) == 0;
         }
 
         private void Connected(long now)

@@ -18,6 +18,7 @@ public sealed class PortDialerTests : IDisposable
     private readonly SessionPair _pair;
     private readonly PortDialer _dialer;
     private readonly StreamRecorder _near = new();
+    private int _connects, _withoutPort;
 
     public PortDialerTests()
     {
@@ -27,7 +28,7 @@ public sealed class PortDialerTests : IDisposable
             Assert.True(TargetAddress.TryDecode(target, out TargetAddress address));
             dialer!.Dial(stream, address, now);
         });
-        _dialer = dialer = new PortDialer(_pair.Loop, _pair.Pool, DialTimeout, Resolve);
+        _dialer = dialer = new PortDialer(_pair.Loop, _pair.Pool, DialTimeout, Resolve, Connect);
         _pair.Link();
     }
 
@@ -79,6 +80,31 @@ public sealed class PortDialerTests : IDisposable
         Assert.Equal(RefuseCode.Refused, _near.Refused);
         Assert.False(_near.Accepted);
         Assert.Equal(0, _dialer.PendingCount);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("::1")]
+    public void A_connection_waits_while_no_port_is_free(string address)
+    {
+        _withoutPort = 3;
+        using Socket listener = Listen(address);
+        Open(new TargetAddress(NetAddress.Parse(address), PortOf(listener)));
+        _pair.Turns.Until(() => _near.Accepted);
+        Assert.Equal(4, _connects);
+        Assert.Equal(0, _dialer.PendingCount);
+    }
+
+    [Fact]
+    public void A_stream_that_is_given_up_while_no_port_is_free_is_not_tried_again()
+    {
+        _withoutPort = int.MaxValue;
+        MuxStream stream = Open(new TargetAddress(NetAddress.Parse("127.0.0.1"), 9));
+        _pair.Turns.Until(() => _connects == 2);
+        stream.Reset(RefuseCode.ConnectionReset, _pair.Loop.Now);
+        _pair.Turns.Until(() => _dialer.PendingCount == 0);
+        _pair.Turns.Until(() => _dialer.NextDeadline == long.MaxValue);
+        Assert.InRange(_connects, 2, 3);
     }
 
     [Theory]
@@ -322,4 +348,7 @@ public sealed class PortDialerTests : IDisposable
     }
 
     private MuxStream Open(TargetAddress target) => _pair.Client.Open(StreamKind.Tcp, target.ToBytes(), _near, _pair.Loop.Now)!;
+
+    private int Connect(FileDescriptor socket, NetAddress address, ushort port) =>
+        _connects++ < _withoutPort ? Libc.EADDRNOTAVAIL : SocketOptions.Connect(socket, address, port);
 }
