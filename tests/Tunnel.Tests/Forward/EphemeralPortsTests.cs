@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
 using Telepresence.Tunnel.Wire;
