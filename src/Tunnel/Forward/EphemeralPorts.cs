@@ -5,32 +5,57 @@ using Telepresence.Tunnel.Wire;
 
 namespace Telepresence.Tunnel.Forward;
 
-/// <summary>Has the kernel look for the local port of a connection in a small part of its range, in another part each time.</summary>
+/// <summary>Local ports for thousands of connections to one place, most of them closed already.</summary>
 /// <remarks>
-/// By itself connect(2) tries one half of the range before the other, port by port. When thousands of connections to one place were closed
-/// within a minute, that half is in TIME-WAIT, and each call takes milliseconds. Of a part chosen at random some ports are free.
-/// IP_LOCAL_PORT_RANGE (ip(7)) is there since Linux 6.3; an older kernel looks everywhere.
+/// <para>A port stays in TIME-WAIT for a minute after a connection to the same place that this side closed first. By itself connect(2) tries one
+/// half of the range before the other, port by port: with half of it waiting each call takes milliseconds, and with all of it waiting there
+/// is no port. So the kernel is told to look in a small part of the range, another one each time (IP_LOCAL_PORT_RANGE of ip(7), since
+/// Linux 6.3; an older kernel looks everywhere).</para>
+/// <para>Where it finds none, a port is taken by name: then, and if both sides have timestamps, it may be one that waits (RFC 6191). The kernel
+/// goes on from the numbers of the connection before.</para>
 /// </remarks>
 internal static class EphemeralPorts
 {
     private const int PartLength = 512;
 
+    private static readonly NetAddress AnyIPv4 = NetAddress.Parse("0.0.0.0"), AnyIPv6 = NetAddress.Parse("::");
     private static readonly (int First, int Last) Range = ReadRange();
+    private static readonly (int First, int Last)[] Reserved = ReadReserved();
 
-    /// <summary>connect(2) from a port that the kernel chooses.</summary>
-    /// <returns>0 or errno: EADDRNOTAVAIL when no port of the part is free, which says little about other parts.</returns>
+    /// <summary>connect(2) from a port of the range.</summary>
+    /// <returns>0 or errno: EADDRNOTAVAIL when no port was found, which is worth another try with another socket.</returns>
     internal static int Connect(FileDescriptor socket, NetAddress address, ushort port)
     {
         int first = Random.Shared.Next(Range.First, Math.Max(Range.First, Range.Last - PartLength + 1) + 1);
-        return Connect(socket, address, port, (ushort)first, (ushort)Math.Min(first + PartLength - 1, Range.Last));
+        int error = Connect(socket, address, port, first, Math.Min(first + PartLength - 1, Range.Last));
+        int named = Random.Shared.Next(Range.First, Range.Last + 1);
+        return error != Libc.EADDRNOTAVAIL || Reserved.Any(range => named >= range.First && named <= range.Last)
+            ? error
+            : ConnectFrom(socket, address, port, (ushort)named);
     }
 
     /// <summary>connect(2) from a port of a part of the range.</summary>
     /// <returns>0 or errno.</returns>
-    internal static int Connect(FileDescriptor socket, NetAddress address, ushort port, ushort first, ushort last)
+    internal static int Connect(FileDescriptor socket, NetAddress address, ushort port, int first, int last)
     {
+        // For later: only who has allowed it can be followed by another socket.
+        SocketOptions.Set(socket.Number, Libc.SOL_SOCKET, Libc.SO_REUSEADDR, 1);
         SocketOptions.Set(socket.Number, Libc.IPPROTO_IP, Libc.IP_LOCAL_PORT_RANGE, last << 16 | first);
         return SocketOptions.Connect(socket, address, port);
+    }
+
+    /// <summary>connect(2) from one port, of which earlier connections to the same place may be in TIME-WAIT.</summary>
+    /// <returns>0 or errno: EADDRNOTAVAIL also when somebody has the port.</returns>
+    internal static int ConnectFrom(FileDescriptor socket, NetAddress address, ushort port, ushort local)
+    {
+        int family = address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6;
+        int error = SocketOptions.Bind(socket, address.IsIPv4 ? AnyIPv4 : AnyIPv6, local, family);
+        return error switch
+        {
+            0 => SocketOptions.Connect(socket, address, port),
+            Libc.EADDRINUSE => Libc.EADDRNOTAVAIL,
+            _ => error,
+        };
     }
 
     private static (int First, int Last) ReadRange()
@@ -38,7 +63,7 @@ internal static class EphemeralPorts
         const int first = 32_768, last = 60_999; // Linux's own
         try
         {
-            string[] words = File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+            string[] words = Read("ip_local_port_range").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
             return (ushort.Parse(words[0], CultureInfo.InvariantCulture), ushort.Parse(words[1], CultureInfo.InvariantCulture));
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FormatException or IndexOutOfRangeException)
@@ -46,4 +71,24 @@ internal static class EphemeralPorts
             return (first, last);
         }
     }
+
+    // "8080,9148-9200"
+    private static (int First, int Last)[] ReadReserved()
+    {
+        try
+        {
+            return
+            [
+                .. from part in Read("ip_local_reserved_ports").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+                   let ends = part.Split('-')
+                   select (int.Parse(ends[0], CultureInfo.InvariantCulture), int.Parse(ends[^1], CultureInfo.InvariantCulture)),
+            ];
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FormatException)
+        {
+            return [];
+        }
+    }
+
+    private static string Read(string setting) => File.ReadAllText($"/proc/sys/net/ipv4/{setting}");
 }

@@ -1,10 +1,13 @@
 using System.Net;
+using System.Net.Sockets;
 using Telepresence.Tunnel.Forward;
 using Telepresence.Tunnel.Io;
+using Telepresence.Tunnel.Tests.Stack.Kernel;
 using Telepresence.Tunnel.Wire;
 
 namespace Telepresence.Tunnel.Tests.Forward;
 
+[Collection("Kernel")]
 public sealed class EphemeralPortsTests : IDisposable
 {
     private readonly System.Net.Sockets.TcpListener _server = new(IPAddress.Loopback, 0);
@@ -30,6 +33,40 @@ public sealed class EphemeralPortsTests : IDisposable
         else
             Connected(error);
     }
+
+    [KernelTheory]
+    [InlineData("10.77.0.1", AddressFamily.InterNetwork)]
+    [InlineData("fd77::1", AddressFamily.InterNetworkV6)]
+    public void A_port_in_TIME_WAIT_is_taken_again(string address, AddressFamily family) => KernelHarness.Run(_ =>
+    {
+        // Not on the loopback addresses, where the kernel takes such ports by itself.
+        NetAddress target = NetAddress.Parse(address);
+        using Socket server = new(family, SocketType.Stream, ProtocolType.Tcp);
+        server.Bind(new IPEndPoint(IPAddress.Parse(address), 0));
+        server.Listen();
+        ushort port = (ushort)((IPEndPoint)server.LocalEndPoint!).Port;
+        ushort local;
+        using (FileDescriptor first = SocketOptions.Open(target.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM)!)
+        {
+            Connected(EphemeralPorts.Connect(first, target, port));
+            local = SocketOptions.LocalPort(first);
+            using Socket accepted = server.Accept();
+            Assert.Equal(0, Libc.shutdown(first.Number, Libc.SHUT_WR));
+            Assert.Equal(0, accepted.Receive(new byte[1]));
+        }
+
+        using FileDescriptor second = SocketOptions.Open(target.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM)!;
+        if (Environment.OSVersion.Version >= new Version(6, 3))
+            Assert.Equal(Libc.EADDRNOTAVAIL, EphemeralPorts.Connect(second, target, port, local, local));
+        Connected(EphemeralPorts.ConnectFrom(second, target, port, local));
+        Assert.Equal(local, SocketOptions.LocalPort(second));
+        using Socket again = server.Accept();
+        Assert.Equal(local, ((IPEndPoint)again.RemoteEndPoint!).Port);
+
+        // One that lives is not.
+        using FileDescriptor third = SocketOptions.Open(target.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6, Libc.SOCK_STREAM)!;
+        Assert.Equal(Libc.EADDRNOTAVAIL, EphemeralPorts.ConnectFrom(third, target, port, local));
+    });
 
     [Fact]
     public void Left_to_itself_it_takes_ports_from_the_whole_range()
