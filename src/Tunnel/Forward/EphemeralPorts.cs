@@ -16,7 +16,7 @@ namespace Telepresence.Tunnel.Forward;
 /// </remarks>
 internal static class EphemeralPorts
 {
-    private const int PartLength = 512;
+    private const int PartLength = 64;
 
     private static readonly NetAddress AnyIPv4 = NetAddress.Parse("0.0.0.0"), AnyIPv6 = NetAddress.Parse("::");
     private static readonly (int First, int Last) Range = ReadRange();
