@@ -10,9 +10,10 @@ namespace Telepresence.Tunnel.Forward;
 /// <para>A port stays in TIME-WAIT for a minute after a connection to the same place that this side closed first. By itself connect(2) tries one
 /// half of the range before the other, port by port: with half of it waiting each call takes milliseconds, and with all of it waiting there
 /// is no port. So the kernel is told to look in a small part of the range, another one each time (IP_LOCAL_PORT_RANGE of ip(7), since
-/// Linux 6.3; an older kernel looks everywhere).</para>
+/// Linux 6.3; an older kernel looks everywhere). Not where ports are reserved: a part may have no others.</para>
 /// <para>Where it finds none, a port is taken by name: then, and if both sides have timestamps, it may be one that waits (RFC 6191). The kernel
-/// goes on from the numbers of the connection before.</para>
+/// goes on from the numbers of the connection before. Kernels before 6.18 give a port that was taken by name to nobody who asks for any, as
+/// long as it waits; so names come from a quarter of the range, and the rest is left to the other programs of the pod.</para>
 /// </remarks>
 internal static class EphemeralPorts
 {
@@ -27,14 +28,16 @@ internal static class EphemeralPorts
     internal static int Connect(FileDescriptor socket, NetAddress address, ushort port)
     {
         int first = Random.Shared.Next(Range.First, Math.Max(Range.First, Range.Last - PartLength + 1) + 1);
-        int error = Connect(socket, address, port, first, Math.Min(first + PartLength - 1, Range.Last));
-        int named = Random.Shared.Next(Range.First, Range.Last + 1);
-        return error != Libc.EADDRNOTAVAIL || Reserved.Any(range => named >= range.First && named <= range.Last)
-            ? error
-            : ConnectFrom(socket, address, port, (ushort)named);
+        int error = Reserved.Length > 0
+            ? Connect(socket, address, port, 0, 0)
+            : Connect(socket, address, port, first, Math.Min(first + PartLength - 1, Range.Last));
+        if (error != Libc.EADDRNOTAVAIL)
+            return error;
+        int named = Random.Shared.Next(Range.Last - (Range.Last - Range.First) / 4, Range.Last + 1);
+        return named == port || IsReserved(named) ? error : ConnectFrom(socket, address, port, (ushort)named);
     }
 
-    /// <summary>connect(2) from a port of a part of the range.</summary>
+    /// <summary>connect(2) from a port of a part of the range; of all of it when both ends are 0.</summary>
     /// <returns>0 or errno.</returns>
     internal static int Connect(FileDescriptor socket, NetAddress address, ushort port, int first, int last)
     {
@@ -45,17 +48,24 @@ internal static class EphemeralPorts
     }
 
     /// <summary>connect(2) from one port, of which earlier connections to the same place may be in TIME-WAIT.</summary>
-    /// <returns>0 or errno: EADDRNOTAVAIL also when somebody has the port.</returns>
+    /// <returns>0 or errno: EADDRNOTAVAIL also when the port could not be had, which says nothing about the target.</returns>
     internal static int ConnectFrom(FileDescriptor socket, NetAddress address, ushort port, ushort local)
     {
         int family = address.IsIPv4 ? Libc.AF_INET : Libc.AF_INET6;
-        int error = SocketOptions.Bind(socket, address.IsIPv4 ? AnyIPv4 : AnyIPv6, local, family);
-        return error switch
+        return SocketOptions.Bind(socket, address.IsIPv4 ? AnyIPv4 : AnyIPv6, local, family) == 0
+            ? SocketOptions.Connect(socket, address, port)
+            : Libc.EADDRNOTAVAIL;
+    }
+
+    private static bool IsReserved(int port)
+    {
+        foreach ((int first, int last) in Reserved)
         {
-            0 => SocketOptions.Connect(socket, address, port),
-            Libc.EADDRINUSE => Libc.EADDRNOTAVAIL,
-            _ => error,
-        };
+            if (port >= first && port <= last)
+                return true;
+        }
+
+        return false;
     }
 
     private static (int First, int Last) ReadRange()

@@ -18,7 +18,8 @@ namespace Telepresence.Tunnel.Forward;
 /// until the kernel gives one back. Data that the peer sent along with its request is kept and goes out first.</remarks>
 public sealed class PortDialer : ITurnHandler
 {
-    private const long UntilPortsAreFree = 20_000; // µs
+    private const long UntilPortsAreFree = 20_000, BetweenRetries = 5_000; // µs
+    private const int RetriesAtOnce = 8;
 
     private readonly EventLoop _loop;
     private readonly ChunkPool _pool;
@@ -29,6 +30,7 @@ public sealed class PortDialer : ITurnHandler
     // All dials have the same time limit, and all that wait for a port wait equally long, so the oldest is always first.
     private readonly LinkedList<PendingDial> _pending = [];
     private readonly Queue<(PendingDial Dial, long At)> _waiting = new();
+    private long _retryAt;
 
     /// <summary>Makes a dialer and adds it to the loop. On the loop's thread.</summary>
     /// <param name="loop">Whose thread dials.</param>
@@ -54,7 +56,7 @@ public sealed class PortDialer : ITurnHandler
     public int OpenCount { get; private set; }
 
     /// <inheritdoc/>
-    public long NextDeadline => Math.Min(_pending.First?.Value.Deadline ?? long.MaxValue, _waiting.TryPeek(out (PendingDial Dial, long At) next) ? next.At : long.MaxValue);
+    public long NextDeadline => Math.Min(_pending.First?.Value.Deadline ?? long.MaxValue, _waiting.TryPeek(out (PendingDial Dial, long At) next) ? Math.Max(next.At, _retryAt) : long.MaxValue);
 
     /// <summary>Serves <paramref name="stream"/>, which the peer has just opened.</summary>
     public void Dial(MuxStream stream, TargetAddress target, long now)
@@ -81,9 +83,18 @@ public sealed class PortDialer : ITurnHandler
     public void OnTurn(long now)
     {
         while (_pending.First is { } oldest && oldest.Value.Deadline <= now)
-            oldest.Value.Refuse(RefuseCode.TimedOut, "no answer in time", now);
-        while (_waiting.TryPeek(out (PendingDial Dial, long At) next) && next.At <= now)
+            oldest.Value.TimeOut(now);
+        if (now < _retryAt)
+            return;
+        for (int i = 0; _waiting.TryPeek(out (PendingDial Dial, long At) next) && next.At <= now; i++)
         {
+            // Looking for a port that is not there is work, and the loop has other streams.
+            if (i == RetriesAtOnce)
+            {
+                _retryAt = now + BetweenRetries;
+                return;
+            }
+
             _waiting.Dequeue();
             next.Dial.TryAgain(now);
         }
@@ -125,6 +136,7 @@ public sealed class PortDialer : ITurnHandler
         private IReadOnlyList<DialCandidate> _candidates = [];
         private int _next;
         private bool _wasRefused;
+        private bool _lacksPort; // a candidate failed for want of a local port since the first was tried
         private ushort _port;
         private bool _byName;
         private bool _ended;
@@ -144,11 +156,25 @@ public sealed class PortDialer : ITurnHandler
             TryNext(Libc.ENETUNREACH, now);
         }
 
+        /// <summary>The time is over.</summary>
+        internal void TimeOut(long now)
+        {
+            if (!_lacksPort)
+                Refuse(RefuseCode.TimedOut, "no answer in time", now);
+            else if (_wasRefused)
+                Refuse(RefuseCode.Refused, Libc.Describe(Libc.ECONNREFUSED), now);
+            else
+                Refuse(RefuseCode.NoResources, "no local port is free", now);
+        }
+
         /// <summary>After a wait for a port.</summary>
         internal void TryAgain(long now)
         {
-            if (!_done)
-                TryNext(Libc.EADDRNOTAVAIL, now);
+            if (_done)
+                return;
+            _next = 0;
+            _lacksPort = false;
+            TryNext(Libc.EADDRNOTAVAIL, now);
         }
 
         internal void Refuse(RefuseCode code, string reason, long now)
@@ -214,14 +240,14 @@ public sealed class PortDialer : ITurnHandler
                 }
 
                 socket.Dispose();
-                if (error == Libc.EADDRNOTAVAIL && HasAddress(candidate))
-                {
-                    _next--;
-                    dialer._waiting.Enqueue((this, now + UntilPortsAreFree));
-                    return;
-                }
-
+                _lacksPort |= error == Libc.EADDRNOTAVAIL && HasAddress(candidate);
                 _wasRefused |= error == Libc.ECONNREFUSED;
+            }
+
+            if (_lacksPort)
+            {
+                dialer._waiting.Enqueue((this, now + UntilPortsAreFree));
+                return;
             }
 
             // A host that answers, if only with a refusal, says more than one that cannot be reached.
@@ -233,11 +259,11 @@ public sealed class PortDialer : ITurnHandler
             Refuse(code, Libc.Describe(error), now);
         }
 
-        // What fails for want of a port succeeds with a datagram socket, which has no port to find.
+        // Whether it was for want of a port: a datagram socket finds one elsewhere, and no address where there is none.
         private bool HasAddress(DialCandidate candidate)
         {
             using FileDescriptor? probe = candidate.Open(Libc.SOCK_DGRAM, out _);
-            return probe is not null && SocketOptions.Connect(probe, candidate.Address, _port) == 0;
+            return probe is null || SocketOptions.Connect(probe, candidate.Address, _port) is not (Libc.EADDRNOTAVAIL or Libc.ENETUNREACH or Libc.EHOSTUNREACH);
         }
 
         private void Connected(long now)

@@ -103,8 +103,37 @@ public sealed class PortDialerTests : IDisposable
         _pair.Turns.Until(() => _connects == 2);
         stream.Reset(RefuseCode.ConnectionReset, _pair.Loop.Now);
         _pair.Turns.Until(() => _dialer.PendingCount == 0);
+        int connects = _connects;
         _pair.Turns.Until(() => _dialer.NextDeadline == long.MaxValue);
-        Assert.InRange(_connects, 2, 3);
+        Assert.Equal(connects, _connects);
+    }
+
+    [Fact]
+    public void When_no_port_becomes_free_in_time_that_is_the_reason()
+    {
+        _withoutPort = int.MaxValue;
+        Open(new TargetAddress(NetAddress.Parse("127.0.0.1"), 9));
+        _pair.Turns.Until(() => _connects == 2);
+        _dialer.OnTurn(_pair.Loop.Now + DialTimeout);
+        _pair.Turns.Until(() => _near.Refused is not null);
+        Assert.Equal(RefuseCode.NoResources, _near.Refused);
+    }
+
+    [Fact]
+    public void Many_that_wait_for_a_port_do_not_take_the_loop_from_others()
+    {
+        const int many = 100;
+        _withoutPort = int.MaxValue;
+        for (int i = 0; i < many; i++)
+            Open(new TargetAddress(NetAddress.Parse("127.0.0.1"), 9));
+        _pair.Turns.Until(() => _connects == many);
+        long later = _pair.Loop.Now + 1_000_000;
+        _dialer.OnTurn(later);
+        int connects = _connects;
+        Assert.InRange(connects, many + 1, many + 20);
+        _dialer.OnTurn(later);
+        Assert.Equal(connects, _connects);
+        Assert.InRange(_dialer.NextDeadline, later + 1, later + 10_000);
     }
 
     [Theory]
