@@ -15,7 +15,8 @@ namespace Telepresence.Tunnel.Forward;
 /// </summary>
 /// <remarks>
 /// The kernel dials; nothing here waits. When so many connections to one place were closed within a minute that no port is free, new ones wait
-/// until the kernel gives one back. Data that the peer sent along with its request is kept and goes out first.</remarks>
+/// until the kernel gives one back. Data that the peer sent along with its request is kept and goes out first.
+/// </remarks>
 public sealed class PortDialer : ITurnHandler
 {
     private const long UntilPortsAreFree = 20_000, BetweenRetries = 5_000; // µs

@@ -86,24 +86,29 @@ internal sealed class PreloadMethod : IAsyncDisposable
         }
     }
 
-    // Its directory is the owner's alone.
+    // Nobody can connect before it listens, and by then it is the owner's alone.
     private static unsafe FileDescriptor Listen(string path)
     {
         File.Delete(path);
         FileDescriptor socket = new(Libc.socket(Libc.AF_UNIX, Posix.SOCK_SEQPACKET | Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC, 0));
-        if (socket.IsInvalid)
-            throw Libc.Failure("socket");
-        byte[] address = [Libc.AF_UNIX, 0, .. Encoding.UTF8.GetBytes(path), 0];
-        int bound;
-        fixed (byte* at = address)
-            bound = Libc.bind(socket.Number, at, (uint)address.Length);
-        if (bound != 0 || Libc.listen(socket.Number, Backlog) != 0)
+        try
         {
-            int errno = Libc.Errno;
-            socket.Dispose();
-            throw new UserError(ExitCode.LocalNetwork, $"{path} could not be made: {Libc.Describe(errno)}.");
-        }
+            if (socket.IsInvalid)
+                throw Libc.Failure("socket");
+            byte[] address = [Libc.AF_UNIX, 0, .. Encoding.UTF8.GetBytes(path), 0];
+            fixed (byte* at = address)
+            {
+                if (Libc.bind(socket.Number, at, (uint)address.Length) != 0)
+                    throw Libc.Failure("bind");
+            }
 
-        return socket;
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            return Libc.listen(socket.Number, Backlog) == 0 ? socket : throw Libc.Failure("listen");
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            socket.Dispose();
+            throw new UserError(ExitCode.LocalNetwork, $"{path} could not be made: {fault.Message.TrimEnd('.')}.", fault);
+        }
     }
 }
