@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 using Telepresence.Cli.Machine;
@@ -13,7 +14,7 @@ namespace Telepresence.Cli.Daemon;
 /// </remarks>
 internal sealed class RootDaemon : IAsyncDisposable
 {
-    private static readonly TimeSpan JournalLimit = TimeSpan.FromSeconds(40), StarterLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan JournalLimit = TimeSpan.FromSeconds(40), StarterLimit = TimeSpan.FromSeconds(15), StarterInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly IMachine _machine;
     private readonly FileLog _log;
@@ -113,10 +114,7 @@ internal sealed class RootDaemon : IAsyncDisposable
         using PosixSignalRegistration interrupt = daemon.On(PosixSignal.SIGINT);
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
 
-        // The front end connects right behind "ready"; should it have died instead, nobody ever will.
-        if (!isAwaited)
-            daemon.StopAwaiting();
-        _ = Task.Delay(StarterLimit).ContinueWith(_ => daemon.StopAwaiting(), TaskScheduler.Default);
+        _ = daemon.AwaitStarterAsync(isAwaited ? StarterLimit : TimeSpan.Zero);
         await daemon.Over;
 
         // Somebody may have connected in the very last moment.
@@ -324,9 +322,12 @@ internal sealed class RootDaemon : IAsyncDisposable
         return report with { RootDaemon = report.RootDaemon with { Running = true, Name = "OSS Root Daemon", Version = ProductVersion.Text } };
     }
 
-    // The starter did not come, and never will.
-    private void StopAwaiting()
+    // The front end connects right behind "ready"; should it have died instead, and this process have another parent, nobody ever will.
+    private async Task AwaitStarterAsync(TimeSpan limit)
     {
+        long begin = Stopwatch.GetTimestamp();
+        while (_awaited is var starter and not 0 && Posix.getppid() == starter && Stopwatch.GetElapsedTime(begin) < limit)
+            await Task.Delay(StarterInterval);
         _awaited = 0;
         EndWhenUnused();
     }

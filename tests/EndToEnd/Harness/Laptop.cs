@@ -11,7 +11,7 @@ internal sealed class Laptop : IAsyncDisposable
     private const string Killed = "2", ChangedRoot = "/run/changed-root";
     private static readonly TimeSpan CommandLimit = TimeSpan.FromSeconds(90), SessionLimit = TimeSpan.FromMinutes(45), Patience = TimeSpan.FromSeconds(60);
 
-    // Shorter than a daemon waits for a front end that does not come.
+    // Longer than a daemon waits for a front end that does not come.
     private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(25);
 
     private readonly LaptopNamespaces _namespaces;
