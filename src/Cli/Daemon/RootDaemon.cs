@@ -114,7 +114,7 @@ internal sealed class RootDaemon : IAsyncDisposable
         using PosixSignalRegistration interrupt = daemon.On(PosixSignal.SIGINT);
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static context => context.Cancel = true);
 
-        _ = daemon.AwaitStarterAsync(isAwaited ? StarterLimit : TimeSpan.Zero);
+        _ = daemon.AwaitStarterAsync(isAwaited);
         await daemon.Over;
 
         // Somebody may have connected in the very last moment.
@@ -323,12 +323,17 @@ internal sealed class RootDaemon : IAsyncDisposable
     }
 
     // The front end connects right behind "ready"; should it have died instead, and this process have another parent, nobody ever will.
-    private async Task AwaitStarterAsync(TimeSpan limit)
+    private async Task AwaitStarterAsync(bool isThere)
     {
         long begin = Stopwatch.GetTimestamp();
-        while (_awaited is var starter and not 0 && Posix.getppid() == starter && Stopwatch.GetElapsedTime(begin) < limit)
+        while (isThere && _awaited is var starter and not 0 && Stopwatch.GetElapsedTime(begin) < StarterLimit)
+        {
             await Task.Delay(StarterInterval);
-        _awaited = 0;
+            isThere = Posix.getppid() == starter;
+        }
+
+        if (Interlocked.Exchange(ref _awaited, 0) != 0)
+            _log.Write(isThere ? "the front end that started the daemon does not come" : "the front end that started the daemon has ended");
         EndWhenUnused();
     }
 

@@ -11,7 +11,13 @@ namespace Telepresence.Cli.Tests.Daemon;
 public sealed class DaemonLauncherTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private const string StarterHasEnded = "the front end that started the daemon has ended";
+    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "telepresence.dll");
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("launcher-test-");
+
+    private string RootSocket => Path.Combine(_directory.FullName, "RUNTIME", "root.sock");
+
+    private string RootLog => File.ReadAllText(Path.Combine(_directory.FullName, "LOG", "root-daemon.log"));
 
     public void Dispose() => _directory.Delete(recursive: true);
 
@@ -27,7 +33,7 @@ public sealed class DaemonLauncherTests : IDisposable
         foreach (Process other in others)
             Assert.Equal("running", await other.StandardOutput.ReadLineAsync().WaitAsync(Patience));
 
-        await using (ControlConnection? connection = ControlConnection.TryConnect(Path.Combine(_directory.FullName, "RUNTIME", "root.sock")))
+        await using (ControlConnection? connection = ControlConnection.TryConnect(RootSocket))
         {
             Assert.NotNull(connection);
             Assert.Equal(first.Id, connection.PeerProcess);
@@ -59,10 +65,10 @@ public sealed class DaemonLauncherTests : IDisposable
     [Fact]
     public async Task A_guardian_does_not_take_a_daemon_that_is_just_being_killed_for_one_that_lives()
     {
-        string left = Path.Combine(_directory.FullName, "left"), socket = Path.Combine(_directory.FullName, "RUNTIME", "root.sock");
-        Directory.CreateDirectory(Path.GetDirectoryName(socket)!);
+        string left = Path.Combine(_directory.FullName, "left");
+        Directory.CreateDirectory(Path.GetDirectoryName(RootSocket)!);
         using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        listener.Bind(new UnixDomainSocketEndPoint(socket));
+        listener.Bind(new UnixDomainSocketEndPoint(RootSocket));
         listener.Listen();
         Process guardian;
         using (Journal journal = Journal.OpenAt(Path.Combine(_directory.FullName, "STATE", "machine.journal")))
@@ -82,19 +88,39 @@ public sealed class DaemonLauncherTests : IDisposable
     }
 
     [Fact]
-    public async Task A_daemon_whose_starter_has_gone_ends_at_once()
+    public async Task A_daemon_whose_starter_has_gone_before_it_was_told_ends()
     {
         using Process daemon = Begin("daemon-root");
         daemon.StandardOutput.Close();
         await daemon.WaitForExitAsync().WaitAsync(Patience);
         Assert.Equal(0, daemon.ExitCode);
-        Assert.False(File.Exists(Path.Combine(_directory.FullName, "RUNTIME", "root.sock")));
+        Assert.Contains(StarterHasEnded, RootLog, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_daemon_whose_starter_dies_behind_that_ends()
+    {
+        // The shell is the starter, and ends when its standard input does.
+        using Process shell = Begin("sh", "-c", "\"$@\" </dev/null & read -r line", "sh", "dotnet", Program, "daemon-root");
+        Assert.Equal("ready", await shell.StandardOutput.ReadLineAsync().WaitAsync(Patience));
+        int id;
+        await using (ControlConnection? connection = ControlConnection.TryConnect(RootSocket))
+            id = connection!.PeerProcess;
+        using Process daemon = Process.GetProcessById(id);
+        shell.StandardInput.Close();
+        await daemon.WaitForExitAsync().WaitAsync(Patience);
+        Assert.Contains(StarterHasEnded, RootLog, StringComparison.Ordinal);
     }
 
     private Process Begin(params string[] arguments)
     {
-        string program = arguments[0] == "daemon-root" ? Path.Combine(AppContext.BaseDirectory, "telepresence.dll") : typeof(DaemonLauncherTests).Assembly.Location;
-        ProcessStartInfo start = new("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        string[] line = arguments[0] switch
+        {
+            "sh" => arguments,
+            "daemon-root" => ["dotnet", Program, .. arguments],
+            _ => ["dotnet", typeof(DaemonLauncherTests).Assembly.Location, .. arguments],
+        };
+        ProcessStartInfo start = new(line[0], line[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string name in (ReadOnlySpan<string>)["RUNTIME", "STATE", "LOG"])
             start.Environment[$"TELEPRESENCE_{name}_DIR"] = Path.Combine(_directory.FullName, name);
         return Process.Start(start)!;

@@ -126,11 +126,12 @@ public sealed class PortDialerTests : IDisposable
         _withoutPort = int.MaxValue;
         for (int i = 0; i < many; i++)
             Open(new TargetAddress(NetAddress.Parse("127.0.0.1"), 9));
-        _pair.Turns.Until(() => _connects == many);
+        _pair.Turns.Until(() => _dialer.PendingCount == many);
+        int before = _connects;
         long later = _pair.Loop.Now + 1_000_000;
         _dialer.OnTurn(later);
         int connects = _connects;
-        Assert.InRange(connects, many + 1, many + 20);
+        Assert.InRange(connects - before, 1, 20);
         _dialer.OnTurn(later);
         Assert.Equal(connects, _connects);
         Assert.InRange(_dialer.NextDeadline, later + 1, later + 10_000);
